@@ -1,0 +1,1 @@
+//! The core: topology, routing, sessions, queues

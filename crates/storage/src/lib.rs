@@ -1,0 +1,1 @@
+//! Bytes that survive: one write-ahead log, per-log segments, recovery
