@@ -1,0 +1,225 @@
+//! A message as the broker holds it: where it was published to, its properties and body as they were received.
+//!
+//! Head and body together are also its form on disk, so that neither a publish nor a delivery converts anything:
+//!
+//! ```text
+//! format:u8 (1 = AMQP 0-9-1) | exchange:shortstr | routing key:shortstr | length:u32 properties | body
+//!                            └─ address ────────────────────────────────┘
+//! ```
+//!
+//! `properties` are the flag words and the list that follows them in a content header, byte for byte.
+
+use bytes::{BufMut, Bytes};
+
+pub mod properties;
+
+pub use properties::{Properties, PropertiesError};
+
+const FORMAT_AMQP091: u8 = 1;
+
+/// Bodies up to this size stand behind the head in one allocation; larger ones keep the buffer they came in.
+pub const BODY_INLINE_BYTES_MAX: usize = 4096;
+
+/// A published message.
+#[derive(Debug)]
+pub struct Message {
+    /// The head; a small body follows it.
+    buffer: Bytes,
+    key_at: u16,
+    properties_at: u16,
+    head_bytes: u32,
+    /// The body if it is not in `buffer`.
+    large: Bytes,
+    delivery_mode: u8,
+    priority: u8,
+}
+
+/// Why a payload from disk is no message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum MessageError {
+    /// It ends in the middle of a field.
+    #[error("the message is cut off")]
+    CutOff,
+    /// A format this version does not know.
+    #[error("unknown message format {0}")]
+    UnknownFormat(u8),
+    /// Its properties cannot be read.
+    #[error(transparent)]
+    Properties(#[from] PropertiesError),
+}
+
+impl Message {
+    /// Puts a message together. `properties` begin with the flag words of a content header.
+    ///
+    /// # Errors
+    /// When the properties cannot be read. `exchange` and `routing_key` are at most 255 bytes (cut off beyond).
+    pub fn new(
+        exchange: &[u8],
+        routing_key: &[u8],
+        properties: &[u8],
+        body: &[u8],
+    ) -> Result<Self, MessageError> {
+        if body.len() > BODY_INLINE_BYTES_MAX {
+            return Self::with_large_body(exchange, routing_key, properties, Bytes::copy_from_slice(body));
+        }
+        Self::assemble(exchange, routing_key, properties, body, Bytes::new())
+    }
+
+    /// As [`Message::new`], with a body that is kept in the buffer it came in.
+    ///
+    /// # Errors
+    /// As [`Message::new`].
+    pub fn with_large_body(
+        exchange: &[u8],
+        routing_key: &[u8],
+        properties: &[u8],
+        body: Bytes,
+    ) -> Result<Self, MessageError> {
+        if body.len() <= BODY_INLINE_BYTES_MAX {
+            return Self::assemble(exchange, routing_key, properties, &body, Bytes::new());
+        }
+        Self::assemble(exchange, routing_key, properties, &[], body)
+    }
+
+    fn assemble(
+        exchange: &[u8],
+        routing_key: &[u8],
+        properties: &[u8],
+        inline: &[u8],
+        large: Bytes,
+    ) -> Result<Self, MessageError> {
+        let parsed = Properties::parse(properties)?;
+        let exchange = exchange.get(..255).unwrap_or(exchange);
+        let routing_key = routing_key.get(..255).unwrap_or(routing_key);
+        let head_bytes = 1 + 1 + exchange.len() + 1 + routing_key.len() + 4 + properties.len();
+        let mut buffer = Vec::with_capacity(head_bytes + inline.len());
+        buffer.push(FORMAT_AMQP091);
+        put_short(&mut buffer, exchange);
+        let key_at = buffer.len();
+        put_short(&mut buffer, routing_key);
+        buffer.put_u32(u32::try_from(properties.len()).map_err(|_| MessageError::CutOff)?);
+        let properties_at = buffer.len();
+        buffer.extend_from_slice(properties);
+        buffer.extend_from_slice(inline);
+        Ok(Self {
+            key_at: u16::try_from(key_at).map_err(|_| MessageError::CutOff)?,
+            properties_at: u16::try_from(properties_at).map_err(|_| MessageError::CutOff)?,
+            head_bytes: u32::try_from(head_bytes).map_err(|_| MessageError::CutOff)?,
+            delivery_mode: parsed.delivery_mode.unwrap_or(0),
+            priority: parsed.priority.unwrap_or(0),
+            buffer: buffer.into(),
+            large,
+        })
+    }
+
+    /// Reads a message back from its form on disk, without copying it.
+    ///
+    /// # Errors
+    /// When the payload is no message.
+    pub fn decode(payload: Bytes) -> Result<Self, MessageError> {
+        let mut rest = &payload[..];
+        let format = take(&mut rest, 1)?.first().copied().unwrap_or(0);
+        if format != FORMAT_AMQP091 {
+            return Err(MessageError::UnknownFormat(format));
+        }
+        take_short(&mut rest)?;
+        let key_at = payload.len() - rest.len();
+        take_short(&mut rest)?;
+        let length = take(&mut rest, 4)?.first_chunk::<4>().map_or(0, |bytes| u32::from_be_bytes(*bytes));
+        let properties_at = payload.len() - rest.len();
+        let properties = take(&mut rest, usize::try_from(length).map_err(|_| MessageError::CutOff)?)?;
+        let parsed = Properties::parse(properties)?;
+        let head_bytes = payload.len() - rest.len();
+        Ok(Self {
+            key_at: u16::try_from(key_at).map_err(|_| MessageError::CutOff)?,
+            properties_at: u16::try_from(properties_at).map_err(|_| MessageError::CutOff)?,
+            head_bytes: u32::try_from(head_bytes).map_err(|_| MessageError::CutOff)?,
+            delivery_mode: parsed.delivery_mode.unwrap_or(0),
+            priority: parsed.priority.unwrap_or(0),
+            buffer: payload,
+            large: Bytes::new(),
+        })
+    }
+
+    /// Exchange and routing key together, as encoded: the key of a route cache.
+    pub fn address(&self) -> &[u8] {
+        self.part(1, self.properties_at.saturating_sub(4).into())
+    }
+
+    /// The exchange it was published to.
+    pub fn exchange(&self) -> &[u8] {
+        self.part(2, self.key_at.into())
+    }
+
+    /// The routing key it was published with.
+    pub fn routing_key(&self) -> &[u8] {
+        self.part(usize::from(self.key_at) + 1, self.properties_at.saturating_sub(4).into())
+    }
+
+    /// The properties as received: flag words, then the list.
+    pub fn raw_properties(&self) -> &[u8] {
+        self.part(self.properties_at.into(), self.head_len())
+    }
+
+    /// The properties, parsed. They were checked when the message was made.
+    pub fn properties(&self) -> Properties<'_> {
+        Properties::parse(self.raw_properties()).unwrap_or_default()
+    }
+
+    /// Everything before the body, as on disk.
+    pub fn head(&self) -> &[u8] {
+        self.part(0, self.head_len())
+    }
+
+    /// The body.
+    pub fn body(&self) -> &[u8] {
+        if self.large.is_empty() { self.part(self.head_len(), self.buffer.len()) } else { &self.large }
+    }
+
+    /// The body as a counted reference, for a write that does not copy it.
+    pub fn body_shared(&self) -> Bytes {
+        if self.large.is_empty() { self.buffer.slice(self.head_len()..) } else { self.large.clone() }
+    }
+
+    /// Whether the publisher asked for the message to survive a restart (`delivery_mode` 2).
+    pub fn is_persistent(&self) -> bool {
+        self.delivery_mode == 2
+    }
+
+    /// The priority, 0 if none was given.
+    pub fn priority(&self) -> u8 {
+        self.priority
+    }
+
+    /// Bytes of head and body.
+    pub fn bytes(&self) -> usize {
+        self.buffer.len() + self.large.len()
+    }
+
+    fn head_len(&self) -> usize {
+        self.head_bytes as usize
+    }
+
+    fn part(&self, from: usize, to: usize) -> &[u8] {
+        self.buffer.get(from..to).unwrap_or_default()
+    }
+}
+
+fn put_short(out: &mut Vec<u8>, text: &[u8]) {
+    out.put_u8(u8::try_from(text.len()).unwrap_or(u8::MAX));
+    out.extend_from_slice(text);
+}
+
+fn take<'a>(input: &mut &'a [u8], length: usize) -> Result<&'a [u8], MessageError> {
+    let (taken, rest) = input.split_at_checked(length).ok_or(MessageError::CutOff)?;
+    *input = rest;
+    Ok(taken)
+}
+
+fn take_short<'a>(input: &mut &'a [u8]) -> Result<&'a [u8], MessageError> {
+    let length = take(input, 1)?.first().copied().unwrap_or(0);
+    take(input, length.into())
+}
+
+#[cfg(test)]
+mod tests;

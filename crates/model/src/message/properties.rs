@@ -1,0 +1,124 @@
+//! The properties of an AMQP 0-9-1 message, read in place.
+//!
+//! ```text
+//! flags:u16 (bit 0: another word follows) | those values whose bit is set, from bit 15 down:
+//! content-type, content-encoding, headers, delivery-mode, priority, correlation-id, reply-to, expiration,
+//! message-id, timestamp, type, user-id, app-id, cluster-id
+//! ```
+
+use crate::{
+    Table,
+    table::{self, TableError},
+};
+
+/// The properties of one message, borrowed from its bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Properties<'a> {
+    /// MIME type of the body.
+    pub content_type: Option<&'a [u8]>,
+    /// MIME encoding of the body.
+    pub content_encoding: Option<&'a [u8]>,
+    /// The headers, as an encoded table.
+    pub raw_headers: Option<&'a [u8]>,
+    /// 2: persistent.
+    pub delivery_mode: Option<u8>,
+    /// Priority, 0 to 255.
+    pub priority: Option<u8>,
+    /// For requests and replies.
+    pub correlation_id: Option<&'a [u8]>,
+    /// The queue that replies go to.
+    pub reply_to: Option<&'a [u8]>,
+    /// Milliseconds to live, as decimal text.
+    pub expiration: Option<&'a [u8]>,
+    /// The application's id of the message.
+    pub message_id: Option<&'a [u8]>,
+    /// Seconds since 1970.
+    pub timestamp: Option<u64>,
+    /// The application's type of the message.
+    pub kind: Option<&'a [u8]>,
+    /// The user who published it; checked by the broker.
+    pub user_id: Option<&'a [u8]>,
+    /// The application that published it.
+    pub app_id: Option<&'a [u8]>,
+    /// Reserved.
+    pub cluster_id: Option<&'a [u8]>,
+}
+
+/// Why bytes are no properties.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum PropertiesError {
+    /// They end in the middle of a value.
+    #[error("the properties are cut off")]
+    CutOff,
+    /// Bytes are left over.
+    #[error("there are bytes behind the properties")]
+    Surplus,
+    /// A flag of a property that does not exist.
+    #[error("unknown property flag")]
+    UnknownFlag,
+    /// The headers are no table.
+    #[error(transparent)]
+    Headers(#[from] TableError),
+}
+
+impl<'a> Properties<'a> {
+    /// Reads flag words and list.
+    ///
+    /// # Errors
+    /// When they are malformed; headers are checked to the last nested field.
+    pub fn parse(mut input: &'a [u8]) -> Result<Self, PropertiesError> {
+        let input = &mut input;
+        let flags = u16::from_be_bytes(take_array(input)?);
+        // Bit 1 would be a fifteenth property, bit 0 a second word of flags: 0-9-1 has neither.
+        if flags & 0b11 != 0 {
+            return Err(PropertiesError::UnknownFlag);
+        }
+        let mut properties = Self::default();
+        if flags == 0 {
+            return if input.is_empty() { Ok(properties) } else { Err(PropertiesError::Surplus) };
+        }
+        let has = |bit: u32| flags & (1 << bit) != 0;
+        properties.content_type = has(15).then(|| take_short(input)).transpose()?;
+        properties.content_encoding = has(14).then(|| take_short(input)).transpose()?;
+        properties.raw_headers = has(13).then(|| take_headers(input)).transpose()?;
+        properties.delivery_mode = has(12).then(|| take_array::<1>(input)).transpose()?.map(|[v]| v);
+        properties.priority = has(11).then(|| take_array::<1>(input)).transpose()?.map(|[v]| v);
+        properties.correlation_id = has(10).then(|| take_short(input)).transpose()?;
+        properties.reply_to = has(9).then(|| take_short(input)).transpose()?;
+        properties.expiration = has(8).then(|| take_short(input)).transpose()?;
+        properties.message_id = has(7).then(|| take_short(input)).transpose()?;
+        properties.timestamp = has(6).then(|| take_array(input)).transpose()?.map(u64::from_be_bytes);
+        properties.kind = has(5).then(|| take_short(input)).transpose()?;
+        properties.user_id = has(4).then(|| take_short(input)).transpose()?;
+        properties.app_id = has(3).then(|| take_short(input)).transpose()?;
+        properties.cluster_id = has(2).then(|| take_short(input)).transpose()?;
+        if input.is_empty() { Ok(properties) } else { Err(PropertiesError::Surplus) }
+    }
+
+    /// The headers, parsed.
+    ///
+    /// # Errors
+    /// When a field's name is not UTF-8.
+    pub fn headers(&self) -> Result<Table, TableError> {
+        self.raw_headers.map_or_else(|| Ok(Table::default()), |mut raw| Table::decode(&mut raw))
+    }
+}
+
+fn take_headers<'a>(input: &mut &'a [u8]) -> Result<&'a [u8], PropertiesError> {
+    let whole = *input;
+    table::check(input)?;
+    whole.get(..whole.len() - input.len()).ok_or(PropertiesError::CutOff)
+}
+
+fn take_array<const N: usize>(input: &mut &[u8]) -> Result<[u8; N], PropertiesError> {
+    let (taken, rest) = input.split_first_chunk::<N>().ok_or(PropertiesError::CutOff)?;
+    *input = rest;
+    Ok(*taken)
+}
+
+fn take_short<'a>(input: &mut &'a [u8]) -> Result<&'a [u8], PropertiesError> {
+    let [length] = take_array(input)?;
+    let (taken, rest) = input.split_at_checked(length.into()).ok_or(PropertiesError::CutOff)?;
+    *input = rest;
+    Ok(taken)
+}

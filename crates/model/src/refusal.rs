@@ -1,0 +1,242 @@
+//! A wish of the client that is denied, with the facts. The protocol crate puts it into words.
+
+use std::fmt;
+
+use crate::{Name, Value};
+
+/// What a refusal is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Resource {
+    /// A queue.
+    Queue,
+    /// An exchange.
+    Exchange,
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Queue => "queue",
+            Self::Exchange => "exchange",
+        })
+    }
+}
+
+/// A queue or exchange by name, in its vhost.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Named {
+    /// What it is.
+    pub resource: Resource,
+    /// Its name.
+    pub name: Name,
+    /// The vhost it is in, or is not in.
+    pub vhost: Name,
+}
+
+/// Written as RabbitMQ names a thing in its texts: `queue 'q' in vhost '/'`.
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} '{}' in vhost '{}'", self.resource, self.name, self.vhost)
+    }
+}
+
+/// One of the three permissions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Permission {
+    /// Create and delete.
+    Configure,
+    /// Put messages in.
+    Write,
+    /// Take messages out.
+    Read,
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Configure => "configure",
+            Self::Write => "write",
+            Self::Read => "read",
+        })
+    }
+}
+
+/// One side of a disagreement between a declaration and what exists.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Property {
+    /// The argument is not there.
+    None,
+    /// A property of the declaration itself: `true`, `false`, `topic`, ….
+    Plain(String),
+    /// An argument's value.
+    Value(Value),
+}
+
+/// Why a wish was denied.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Refusal {
+    /// There is no such queue or exchange.
+    NotFound(Named),
+    /// An empty queue name, but no queue was declared in this session.
+    NoPreviousQueue,
+    /// The exchange type does not take such a binding key or such arguments.
+    InvalidBinding {
+        /// In RabbitMQ's words.
+        reason: String,
+    },
+    /// It exists with another property or argument.
+    Inequivalent {
+        /// Which property or argument.
+        argument: Name,
+        /// Of what.
+        named: Named,
+        /// What was asked for.
+        received: Property,
+        /// What there is.
+        current: Property,
+    },
+    /// The queue is exclusive to another connection.
+    Locked(Named),
+    /// Names that start with `amq.` are the broker's.
+    ReservedName {
+        /// Of what.
+        resource: Resource,
+        /// The name asked for.
+        name: Name,
+    },
+    /// The default exchange cannot be declared, deleted or bound.
+    DefaultExchange,
+    /// The predeclared exchanges cannot be deleted.
+    SystemExchange(Named),
+    /// No such exchange type.
+    UnknownExchangeType {
+        /// The type asked for.
+        kind: Name,
+    },
+    /// A permission is missing.
+    AccessRefused {
+        /// Which.
+        permission: Permission,
+        /// On what; the default exchange is called `amq.default`.
+        named: Named,
+        /// Whose.
+        user: Name,
+    },
+    /// A topic permission is missing.
+    TopicRefused {
+        /// Which.
+        permission: Permission,
+        /// For which routing key.
+        routing_key: Name,
+        /// On which exchange.
+        exchange: Name,
+        /// In which vhost.
+        vhost: Name,
+        /// Whose.
+        user: Name,
+    },
+    /// An argument with a value that is not allowed.
+    InvalidArgument {
+        /// Which argument.
+        argument: Name,
+        /// Of what.
+        named: Named,
+        /// In RabbitMQ's words.
+        reason: String,
+    },
+    /// An argument of a wrong type, where RabbitMQ words it differently.
+    InvalidArgumentType {
+        /// Which argument.
+        argument: Name,
+        /// Of what.
+        named: Named,
+        /// The type it has.
+        found: &'static str,
+    },
+    /// Something has bindings or consumers, and was to be deleted only if not.
+    InUse(Named),
+    /// The queue has messages, and was to be deleted only if not.
+    NotEmpty(Named),
+    /// There are other consumers, or one that wants to be alone.
+    ExclusiveUse(Named),
+    /// The tag is taken in this session.
+    ConsumerTagInUse {
+        /// The tag.
+        consumer: Name,
+    },
+    /// Only exchanges may publish to an internal exchange.
+    InternalExchange(Named),
+    /// `immediate` is not supported.
+    Immediate,
+    /// A message over the limit.
+    MessageTooLarge {
+        /// Its size in bytes.
+        bytes: u64,
+        /// The limit in bytes.
+        bytes_max: u64,
+    },
+    /// The `expiration` of a message is not valid.
+    InvalidExpiration {
+        /// As received.
+        text: String,
+        /// In RabbitMQ's words.
+        reason: String,
+    },
+    /// A header of a message has a type that the broker cannot act on.
+    InvalidMessage {
+        /// In RabbitMQ's words.
+        reason: String,
+    },
+    /// The message claims to be from another user.
+    UserIdMismatch {
+        /// The claim.
+        claimed: String,
+        /// The truth.
+        user: Name,
+    },
+    /// No such unsettled delivery.
+    UnknownDelivery {
+        /// The delivery named.
+        delivery: u64,
+    },
+    /// Consumers of the session have reached their limit.
+    TooManyConsumers {
+        /// The limit.
+        consumers_max: u32,
+    },
+    /// Something RabbitMQ does not do either, or that comes later.
+    NotImplemented {
+        /// In RabbitMQ's words.
+        what: String,
+    },
+    /// No such vhost.
+    VhostNotFound {
+        /// The vhost asked for.
+        vhost: Name,
+    },
+    /// The user has no permissions in the vhost.
+    VhostRefused {
+        /// The vhost asked for.
+        vhost: Name,
+        /// The user.
+        user: Name,
+    },
+    /// A limit of connections is reached.
+    ConnectionLimit {
+        /// In RabbitMQ's words.
+        reason: String,
+    },
+    /// A limit of the vhost is reached.
+    QueueLimit {
+        /// The queue asked for.
+        queue: Name,
+        /// The vhost.
+        vhost: Name,
+        /// The limit.
+        queues_max: u64,
+    },
+    /// The new secret is not right.
+    SecretRefused,
+    /// Something failed inside the broker; the log says what.
+    Internal,
+}
