@@ -1,0 +1,229 @@
+//! RabbitMQ's keys that do nothing here: accepted with a warning, or refused where silence would be dangerous.
+//!
+//! A key is refused if a file that sets it counts on a protection (TLS, another authority over users, a password rule)
+//! that would silently be missing. Not here: keys that have an effect (`table`).
+//!
+//! Patterns: `$` is any one word, a last `**` is any further words or none. The first pattern that fits decides, so the
+//! exact ones stand before the families.
+
+/// What becomes of such a key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Verdict {
+    /// Accepted with one warning.
+    NoEffect(&'static str),
+    /// Stops the start, unless the value is one of `unless`, which asks for nothing.
+    Refused { reason: &'static str, unless: &'static [&'static str] },
+}
+
+/// A row: which keys, and what becomes of them.
+pub(crate) type Row = (&'static [&'static str], Verdict);
+
+const fn refused(reason: &'static str) -> Verdict {
+    Verdict::Refused { reason, unless: &[] }
+}
+
+const TLS: &str = "TLS is not available yet, and connections would be open to be read";
+const BACKEND: &str =
+    "users are only looked up in the node itself; another authority would silently not be asked";
+const LATER: &str = "the feature does not exist yet";
+const ERLANG: &str = "it tunes a mechanism of RabbitMQ that does not exist here";
+const CLUSTER: &str = "this is a single node";
+const STDERR: &str = "logs go to the standard error output";
+
+/// Every key of RabbitMQ 3.10 to 4.3 that is not in the table of keys.
+pub(crate) static ROWS: &[Row] = &[
+    (&["listeners.ssl"], Verdict::Refused { reason: TLS, unless: &["none"] }),
+    (&["listeners.ssl.$", "ssl_options.**"], refused(TLS)),
+    (&["management.ssl.**", "management.listener.ssl_opts.**", "prometheus.ssl.**"], refused(TLS)),
+    (&["management.listener.ssl"], Verdict::Refused { reason: TLS, unless: &["false"] }),
+    (
+        &["ssl_cert_login_from", "ssl_cert_login_san_index", "ssl_cert_login_san_type", "trust_store.**"],
+        refused("logging in by certificate is not available"),
+    ),
+    (
+        &[
+            "auth_backends.$",
+            "auth_backends.$.authn",
+            "auth_backends.$.authz",
+            "http_dispatch.auth_backends.**",
+        ],
+        Verdict::Refused { reason: BACKEND, unless: &["internal", "rabbit_auth_backend_internal"] },
+    ),
+    (&["auth_ldap.**", "auth_http.**", "auth_oauth2.**", "auth_cache.**"], refused(BACKEND)),
+    (
+        &["credential_validator.validation_backend"],
+        Verdict::Refused {
+            reason: "passwords are not checked against any rule",
+            unless: &["rabbit_credential_validator_accept_everything"],
+        },
+    ),
+    (&["credential_validator.**"], refused("passwords are not checked against any rule")),
+    (
+        &["proxy_protocol"],
+        Verdict::Refused {
+            reason: "the PROXY protocol is not available yet, and every client would look like the proxy, \
+                     on the loopback perhaps",
+            unless: &["false"],
+        },
+    ),
+    (
+        &["load_definitions", "management.load_definitions", "definitions.**"],
+        refused(
+            "definitions are not imported at start yet, and the node would come up with the default user instead",
+        ),
+    ),
+    (
+        &["prometheus.authentication.enabled"],
+        Verdict::Refused { reason: "the metrics endpoint asks for no password", unless: &["false"] },
+    ),
+    (&["config_entry_decoder.**"], refused("encrypted values are not supported")),
+    // From here on nothing is lost but the effect.
+    (
+        &["stomp.**", "mqtt.**", "stream.**", "web_mqtt.**", "web_stomp.**", "amqp1_0.**"],
+        Verdict::NoEffect(LATER),
+    ),
+    (
+        &["management.**", "management_agent.**", "prometheus.**", "http_dispatch.**"],
+        Verdict::NoEffect(LATER),
+    ),
+    (
+        &["shovel.**", "federation.**", "tracing.**", "event_exchange.**", "exchange_types.**"],
+        Verdict::NoEffect(LATER),
+    ),
+    (
+        &["quorum_queue.**", "raft.**", "queue_types.**", "classic_queue.default_version"],
+        Verdict::NoEffect(LATER),
+    ),
+    (
+        &["default_queue_type", "default_users.**", "default_limits.**", "default_policies.**"],
+        Verdict::NoEffect(LATER),
+    ),
+    (
+        &["message_interceptors.**", "channel_interceptor.**", "runtime_parameters.**"],
+        Verdict::NoEffect(LATER),
+    ),
+    (
+        &[
+            "channel_max_per_node",
+            "consumer_max_per_channel",
+            "session_max_per_connection",
+            "link_max_per_session",
+            "vhost_max",
+            "cluster_queue_limit",
+            "cluster_exchange_limit",
+            "consumer_disconnected_timeout",
+            "reverse_dns_lookups",
+            "deprecated_features.permit.$",
+            "tcp_listen_options.**",
+            "collect_statistics",
+            "collect_statistics_interval",
+            "motd_file",
+            "prevent_startup_if_node_was_reset",
+            "anonymous_login_user",
+            "anonymous_login_pass",
+        ],
+        Verdict::NoEffect(LATER),
+    ),
+    (
+        &[
+            "cluster_name",
+            "cluster_formation.**",
+            "cluster_partition_handling.**",
+            "cluster_keepalive_interval",
+            "cluster_tags.$",
+            "node_tags.$",
+            "net_ticktime",
+            "distribution.**",
+            "queue_master_locator",
+            "queue_leader_locator",
+            "mirroring_sync_batch_size",
+            "mirroring_sync_max_throughput",
+            "mnesia_table_loading_retry_limit",
+            "mnesia_table_loading_retry_timeout",
+            "metadata_store.**",
+            "aws.**",
+        ],
+        Verdict::NoEffect(CLUSTER),
+    ),
+    (&["log.dir", "log.file.**", "log.syslog.**", "log.journald.**"], Verdict::NoEffect(STDERR)),
+    (&["log.exchange.**"], Verdict::NoEffect(LATER)),
+    (
+        &[
+            "log.channel.**",
+            "log.connection.**",
+            "log.console.color_esc_seqs.$",
+            "log.console.formatter.json.$",
+            "log.console.formatter.level_format",
+            "log.console.formatter.plaintext.format",
+            "log.console.formatter.single_line",
+            "log.console.formatter.time_format",
+            "log.console.use_colors",
+            "log.default.rotation.$",
+            "log.error_logger_format_depth",
+            "log.federation.**",
+            "log.mirroring.**",
+            "log.queue.**",
+            "log.ra.**",
+            "log.summarize_process_state",
+            "log.upgrade.**",
+            "log.user.**",
+        ],
+        Verdict::NoEffect("only the level and the form of all logs can be chosen"),
+    ),
+    (
+        &["password_hashing_module"],
+        Verdict::NoEffect(
+            "new passwords are always kept as salted SHA-256, those of other forms stay usable",
+        ),
+    ),
+    (
+        &[
+            "ssl_handshake_timeout",
+            "ssl_allow_poodle_attack",
+            "num_acceptors.ssl",
+            "amqp_client.**",
+            "amqp10_client.**",
+        ],
+        Verdict::NoEffect("there is no TLS yet"),
+    ),
+    (
+        &[
+            "background_gc_enabled",
+            "background_gc_target_interval",
+            "default_worker_pool_size",
+            "delegate_count",
+            "erlang.K",
+            "hipe_compile",
+            "memory_monitor_interval",
+            "message_store_shutdown_timeout",
+            "num_acceptors.tcp",
+            "queue_index_embed_msgs_below",
+            "ranch_connection_max",
+            "socket_writer.**",
+            "sysmon_handler.**",
+            "vhost_restart_strategy",
+            "vm_memory_calculation_strategy",
+            "vm_memory_high_watermark_paging_ratio",
+        ],
+        Verdict::NoEffect(ERLANG),
+    ),
+];
+
+/// What becomes of the key, if it is one of these.
+pub(crate) fn verdict(words: &[String]) -> Option<Verdict> {
+    let fits = |patterns: &&[&str]| patterns.iter().any(|pattern| matches(pattern, words));
+    ROWS.iter().find(|(patterns, _)| fits(patterns)).map(|(_, verdict)| *verdict)
+}
+
+fn matches(pattern: &str, words: &[String]) -> bool {
+    let mut words = words.iter();
+    for own in pattern.split('.') {
+        match (own, words.next()) {
+            ("**", _) => return true,
+            ("$", Some(_)) => {}
+            (fixed, Some(word)) if fixed == word => {}
+            _ => return false,
+        }
+    }
+    words.next().is_none()
+}

@@ -1,0 +1,298 @@
+//! What the node runs with: every setting in its final type, and its default.
+//!
+//! Not here: how a setting is written in a file (`key`, `table`) or which source wins (`config`).
+//! Invariant: a [`Settings`] needs no further check; whoever reads it may trust ranges and spelling.
+
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+};
+
+use model::{Name, Secret};
+
+use super::problem::Warning;
+
+/// The port of AMQP without TLS.
+pub(crate) const AMQP_PORT: u16 = 5672;
+/// Below this RabbitMQ raises its disk alarm unless told otherwise.
+const DISK_FREE_DEFAULT_BYTES: u64 = 50_000_000;
+
+/// Everything a node is told before it starts.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Settings {
+    /// Where the node keeps its data; as written, perhaps relative.
+    pub(crate) data_dir: PathBuf,
+    /// The node's name as clients see it, `rabbit@host`.
+    pub(crate) node_name: String,
+    pub(crate) listeners: Listeners,
+    pub(crate) first_user: FirstUser,
+    /// Users who may log in from this machine only.
+    pub(crate) loopback_users: BTreeSet<Name>,
+    pub(crate) connection: ConnectionLimits,
+    pub(crate) memory: Memory,
+    pub(crate) disk_free_limit: DiskFreeLimit,
+    pub(crate) log: Log,
+    pub(crate) identity: Identity,
+    /// What was accepted and has no effect, or is likely a slip: to be logged once, at the start.
+    pub(crate) warnings: Vec<Warning>,
+}
+
+/// Where the node can be reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Listeners {
+    pub(crate) amqp: Vec<Listen>,
+    /// The HTTP API; empty for none.
+    pub(crate) management: Vec<Listen>,
+    /// The metrics endpoint; empty for none.
+    pub(crate) metrics: Vec<Listen>,
+}
+
+/// One socket to listen on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Listen {
+    /// An IPv6 socket is always bound for IPv6 only: its IPv4 half, where wanted, is a [`Listen`] of its own.
+    pub(crate) address: SocketAddr,
+    /// Whether a machine that does not have this address (`EADDRNOTAVAIL`, `EAFNOSUPPORT`) starts without it.
+    pub(crate) optional: bool,
+}
+
+impl Listen {
+    pub(crate) fn required(address: SocketAddr) -> Self {
+        Self { address, optional: false }
+    }
+
+    pub(crate) fn optional(address: SocketAddr) -> Self {
+        Self { address, optional: true }
+    }
+
+    /// Both loopback addresses; a machine may be without the second.
+    pub(crate) fn loopback(port: u16) -> Vec<Self> {
+        vec![
+            Self::required((Ipv4Addr::LOCALHOST, port).into()),
+            Self::optional((Ipv6Addr::LOCALHOST, port).into()),
+        ]
+    }
+
+    /// Every address of the machine; it may be without IPv6.
+    pub(crate) fn everywhere(port: u16) -> Vec<Self> {
+        vec![
+            Self::required((Ipv4Addr::UNSPECIFIED, port).into()),
+            Self::optional((Ipv6Addr::UNSPECIFIED, port).into()),
+        ]
+    }
+
+    /// One address, as an operator means it: `::` is every address, of IPv4 too.
+    pub(crate) fn on(address: SocketAddr) -> Vec<Self> {
+        match address.ip() {
+            IpAddr::V6(ip) if ip.is_unspecified() => Self::everywhere(address.port()),
+            IpAddr::V6(_) | IpAddr::V4(_) => vec![Self::required(address)],
+        }
+    }
+}
+
+/// The user and vhost that an empty data folder is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FirstUser {
+    pub(crate) name: Name,
+    pub(crate) password: Secret,
+    pub(crate) vhost: Name,
+    pub(crate) tags: BTreeSet<String>,
+    pub(crate) permissions: Permissions,
+}
+
+impl FirstUser {
+    /// Whether user and password are those that everybody knows.
+    pub(crate) fn is_guest(&self) -> bool {
+        self.name.as_str() == "guest" && self.password.expose() == b"guest"
+    }
+}
+
+/// Three patterns over names of resources, as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Permissions {
+    pub(crate) configure: String,
+    pub(crate) write: String,
+    pub(crate) read: String,
+}
+
+/// What one connection may ask for, and how many there may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ConnectionLimits {
+    /// Proposed in `connection.tune`; 0 means none.
+    pub(crate) heartbeat_s: u16,
+    /// Proposed in `connection.tune`; 0 means no limit.
+    pub(crate) frame_max: u32,
+    /// The largest frame before tuning is done.
+    pub(crate) initial_frame_max: u32,
+    /// Proposed in `connection.tune`; 0 means no limit.
+    pub(crate) channel_max: u16,
+    /// Connections of the node; `None` for no limit.
+    pub(crate) connections_max: Option<u32>,
+    pub(crate) message_bytes_max: u64,
+    /// From accept to `connection.open-ok`; `None` for no limit.
+    pub(crate) handshake_timeout_ms: Option<u64>,
+    /// How long a delivery may stay unsettled; `None` for ever.
+    pub(crate) consumer_timeout_ms: Option<u64>,
+    /// SASL mechanisms in the order in which they are offered; never empty.
+    pub(crate) mechanisms: Vec<Mechanism>,
+}
+
+/// A SASL mechanism that exists here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mechanism {
+    Plain,
+    AmqPlain,
+}
+
+impl Mechanism {
+    /// As it is named on the wire.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "PLAIN",
+            Self::AmqPlain => "AMQPLAIN",
+        }
+    }
+}
+
+/// How much memory there is, and above which use of it publishers are stopped.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Memory {
+    pub(crate) high_watermark: Watermark,
+    /// What the operator says the machine has, where that cannot be found out.
+    pub(crate) total_bytes: Option<u64>,
+}
+
+/// The memory alarm's threshold.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Watermark {
+    /// A share of all memory.
+    Relative(f64),
+    Absolute(u64),
+}
+
+impl Watermark {
+    /// The threshold on a machine of `total_bytes`.
+    pub(crate) fn bytes(self, total_bytes: u64) -> u64 {
+        match self {
+            Self::Relative(share) => share_of(share, total_bytes),
+            Self::Absolute(bytes) => bytes.min(total_bytes),
+        }
+    }
+}
+
+/// The disk alarm's threshold.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum DiskFreeLimit {
+    /// 50 MB, and in any case room for two more WAL files.
+    Default,
+    Absolute(u64),
+    /// A multiple of all memory.
+    OfMemory(f64),
+}
+
+impl DiskFreeLimit {
+    /// The threshold on a machine of `total_memory_bytes` whose WAL files have `wal_file_bytes` now.
+    pub(crate) fn bytes(self, total_memory_bytes: u64, wal_file_bytes: u64) -> u64 {
+        match self {
+            Self::Default => DISK_FREE_DEFAULT_BYTES.max(wal_file_bytes.saturating_mul(2)),
+            Self::Absolute(bytes) => bytes,
+            Self::OfMemory(multiple) => share_of(multiple, total_memory_bytes),
+        }
+    }
+}
+
+/// `share` of `total`, to the precision that a threshold needs; a float's cast saturates.
+fn share_of(share: f64, total: u64) -> u64 {
+    (share * total as f64) as u64
+}
+
+/// What is logged, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Log {
+    pub(crate) level: LogLevel,
+    pub(crate) format: LogFormat,
+}
+
+/// The least severe event that is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogLevel {
+    Debug,
+    Info,
+    Warning,
+    Error,
+    None,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    Plaintext,
+    Json,
+}
+
+/// What the node says it is, in the properties that clients look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) product: String,
+    pub(crate) version: String,
+}
+
+impl Settings {
+    /// What an operator gets who says nothing.
+    pub(crate) fn defaults(hostname: &str) -> Self {
+        Self {
+            data_dir: PathBuf::from("./harefoot-data"),
+            node_name: format!("rabbit@{hostname}"),
+            listeners: Listeners {
+                amqp: Listen::loopback(AMQP_PORT),
+                management: Vec::new(),
+                metrics: Vec::new(),
+            },
+            first_user: FirstUser::default(),
+            loopback_users: BTreeSet::from([short("guest")]),
+            connection: ConnectionLimits::default(),
+            memory: Memory { high_watermark: Watermark::Relative(0.6), total_bytes: None },
+            disk_free_limit: DiskFreeLimit::Default,
+            log: Log { level: LogLevel::Info, format: LogFormat::Plaintext },
+            identity: Identity { product: "RabbitMQ".to_owned(), version: "4.0.5".to_owned() },
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// A name that is known to be short enough.
+fn short(name: &'static str) -> Name {
+    Name::parse(name).unwrap_or_default()
+}
+
+impl Default for FirstUser {
+    fn default() -> Self {
+        Self {
+            name: short("guest"),
+            password: Secret::new("guest"),
+            vhost: short("/"),
+            tags: BTreeSet::from(["administrator".to_owned()]),
+            permissions: Permissions {
+                configure: ".*".to_owned(),
+                write: ".*".to_owned(),
+                read: ".*".to_owned(),
+            },
+        }
+    }
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self {
+            heartbeat_s: 60,
+            frame_max: 131_072,
+            initial_frame_max: 8192,
+            channel_max: 2047,
+            connections_max: None,
+            message_bytes_max: 16 * 1024 * 1024,
+            handshake_timeout_ms: Some(10_000),
+            consumer_timeout_ms: Some(1_800_000),
+            mechanisms: vec![Mechanism::Plain, Mechanism::AmqPlain],
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! Whole configurations: what a text adds up to, which source wins, and the sentences that refuse it.
+
+use std::{collections::BTreeSet, path::PathBuf};
+
+use clap::Parser;
+use model::{Name, Secret};
+
+use super::{
+    settings::{DiskFreeLimit, LogFormat, LogLevel, Mechanism, Watermark},
+    *,
+};
+use crate::arguments::{Arguments, Command};
+
+fn resolve_all(line: &str, variables: &[(&str, &str)], text: &str) -> Result<Settings, Problems> {
+    let words = std::iter::once("harefoot").chain(line.split_whitespace());
+    let Command::Serve(arguments) = Arguments::try_parse_from(words).unwrap().into_command();
+    let variables = variables.iter().map(|(name, value)| (name.into(), value.into()));
+    let file = File { path: Path::new("x.conf"), text };
+    resolve(&arguments, &Environment::parse(variables), Some(file), "host")
+}
+
+/// The settings that a file adds up to; it must not be warned of.
+fn read(text: &str) -> Settings {
+    let settings = resolve_all("", &[], text).unwrap_or_else(|problems| panic!("{text:?}: {problems}"));
+    assert_eq!(settings.warnings, [], "{text:?}");
+    settings
+}
+
+fn warnings(text: &str) -> Vec<String> {
+    resolve_all("", &[], text).unwrap().warnings.iter().map(ToString::to_string).collect()
+}
+
+fn refusal(text: &str) -> String {
+    resolve_all("", &[], text).unwrap_err().to_string()
+}
+
+fn check_refusal(text: &str, sentence: &str) {
+    assert_eq!(refusal(text), format!("the configuration has a problem:\n  x.conf:1: {sentence}"));
+}
+
+fn amqp(settings: &Settings) -> Vec<String> {
+    settings.listeners.amqp.iter().map(|listen| listen.address.to_string()).collect()
+}
+
+fn names(names: &BTreeSet<Name>) -> Vec<&str> {
+    names.iter().map(Name::as_str).collect()
+}
+
+#[test]
+fn an_empty_file_is_the_default() {
+    let settings = read("");
+    assert_eq!(settings, Settings::defaults("host"));
+    assert_eq!(amqp(&settings), ["127.0.0.1:5672", "[::1]:5672"]);
+    assert_eq!(settings.listeners.amqp.iter().map(|l| l.optional).collect::<Vec<_>>(), [false, true]);
+    assert_eq!(settings.node_name, "rabbit@host");
+}
+
+/// The column of defaults is what happens: a file that writes it out changes nothing.
+#[test]
+fn every_default_of_the_table_is_the_default() {
+    for key in table::KEYS {
+        let is_written = !key.default.starts_with('(');
+        if is_written {
+            let settings = read(&format!("{} = {}", key.name, key.default));
+            assert_eq!(settings, Settings::defaults("host"), "{}", key.name);
+        } else {
+            assert!(key.default.ends_with(')'), "{}", key.name);
+        }
+    }
+}
+
+#[test]
+fn no_name_stands_twice_and_none_is_foreign_too() {
+    let distinct: BTreeSet<_> = table::KEYS.iter().map(|key| key.name).collect();
+    assert_eq!(distinct.len(), table::KEYS.len());
+    for key in table::KEYS {
+        let words: Vec<_> = key.name.split('.').map(str::to_owned).collect();
+        let verdict = foreign::verdict(&words);
+        assert!(verdict.is_none(), "{} is {verdict:?}", key.name);
+    }
+}
+
+#[test]
+fn listeners_are_those_of_the_file() {
+    assert_eq!(amqp(&read("listeners.tcp.default = 5673")), ["0.0.0.0:5673", "[::]:5673"]);
+    let two = "listeners.tcp.1 = 127.0.0.1:1\nlisteners.tcp.2 = ::1:2\nlisteners.tcp.3 = 127.0.0.1:1";
+    assert_eq!(amqp(&read(two)), ["127.0.0.1:1", "[::1]:2"]);
+    assert_eq!(amqp(&read("listeners.tcp.default = 5673\nlisteners.tcp = none")), [""; 0]);
+}
+
+#[test]
+fn the_first_user_is_that_of_the_file() {
+    let user = read(
+        "default_user = alice\ndefault_pass = 's # t'\ndefault_vhost = shop\n\
+         default_user_tags.management = true\ndefault_user_tags.administrator = false\n\
+         default_permissions.configure = ^a\ndefault_permissions.write = ''\ndefault_permissions.read = b",
+    )
+    .first_user;
+    assert_eq!((user.name.as_str(), user.vhost.as_str()), ("alice", "shop"));
+    assert_eq!(user.password, Secret::new("s # t"));
+    assert_eq!(user.tags, BTreeSet::from(["management".to_owned()]));
+    let permissions = user.permissions;
+    assert_eq!(
+        [permissions.configure.as_str(), permissions.write.as_str(), permissions.read.as_str()],
+        ["^a", "", "b"]
+    );
+}
+
+#[test]
+fn loopback_users_keep_guest_until_told_otherwise() {
+    let users = |text| names(&read(text).loopback_users).join(" ");
+    assert_eq!(users("loopback_users.alice = true"), "alice guest");
+    assert_eq!(users("loopback_users.guest = false"), "");
+    assert_eq!(users("loopback_users = none\nloopback_users.alice = true"), "");
+}
+
+#[test]
+fn limits_of_connections() {
+    let limits = read(
+        "heartbeat = 0\nframe_max = 256kb\ninitial_frame_max = 4096\nmax_channels_per_connection = 7\n\
+         max_connections = 100\nmax_message_size = 1MB\nhandshake_timeout = infinity\nconsumer_timeout = 5\n\
+         auth_mechanisms.2 = PLAIN\nauth_mechanisms.1 = AMQPLAIN",
+    )
+    .connection;
+    assert_eq!((limits.heartbeat_s, limits.frame_max, limits.initial_frame_max), (0, 262_144, 4096));
+    assert_eq!((limits.channel_max, limits.connections_max), (7, Some(100)));
+    assert_eq!((limits.message_bytes_max, limits.consumer_timeout_ms), (1_000_000, Some(5)));
+    assert_eq!(limits.handshake_timeout_ms, None);
+    assert_eq!(limits.mechanisms, [Mechanism::AmqPlain, Mechanism::Plain]);
+    assert_eq!(read("channel_max = 0\nconnection_max = 3").connection.connections_max, Some(3));
+}
+
+#[test]
+fn the_absolute_limit_outranks_the_relative_one() {
+    let memory = |text| resolve_all("", &[], text).unwrap().memory.high_watermark;
+    let (relative, absolute) =
+        ("vm_memory_high_watermark.relative = 0.4", "vm_memory_high_watermark.absolute = 2GiB");
+    assert_eq!(memory(relative), Watermark::Relative(0.4));
+    assert_eq!(memory(absolute), Watermark::Absolute(2 << 30));
+    assert_eq!(memory(&format!("{absolute}\n{relative}")), Watermark::Absolute(2 << 30));
+    let expected = "line 2: `vm_memory_high_watermark.relative` has no effect, since \
+                    `vm_memory_high_watermark.absolute` is set";
+    assert_eq!(warnings(&format!("{absolute}\n{relative}")), [expected]);
+    assert_eq!(read("disk_free_limit.relative = 1.5").disk_free_limit, DiskFreeLimit::OfMemory(1.5));
+    assert_eq!(
+        read("disk_free_limit.absolute = 2GB").disk_free_limit,
+        DiskFreeLimit::Absolute(2_000_000_000)
+    );
+    assert_eq!(read("total_memory_available_override_value = 4GB").memory.total_bytes, Some(4_000_000_000));
+}
+
+#[test]
+fn thresholds_in_bytes() {
+    assert_eq!(Watermark::Relative(0.5).bytes(1000), 500);
+    assert_eq!(Watermark::Absolute(2000).bytes(1000), 1000);
+    assert_eq!(DiskFreeLimit::Default.bytes(1000, 4 << 20), 50_000_000);
+    assert_eq!(DiskFreeLimit::Default.bytes(1000, 128 << 20), 256 << 20);
+    assert_eq!(DiskFreeLimit::Absolute(1).bytes(1000, 128 << 20), 1);
+    assert_eq!(DiskFreeLimit::OfMemory(2.0).bytes(1000, 1), 2000);
+}
+
+#[test]
+fn the_log_is_set_by_the_most_exact_key() {
+    let log = read("log.console.level = debug\nlog.level = error\nlog.console.formatter = json").log;
+    assert_eq!((log.level, log.format), (LogLevel::Debug, LogFormat::Json));
+    assert_eq!(read("log.default.level = notice").log.level, LogLevel::Warning);
+    assert_eq!(warnings("log.console = false").len(), 1);
+    assert_eq!(warnings("log.file = rabbit.log").len(), 1);
+}
+
+#[test]
+fn own_keys_and_their_older_names() {
+    let settings = read("harefoot.product = X\nharefoot.product_version = 9\nharefoot.data_dir = /srv");
+    assert_eq!((settings.identity.product.as_str(), settings.identity.version.as_str()), ("X", "9"));
+    assert_eq!(settings.data_dir, PathBuf::from("/srv"));
+    assert_eq!(read("product.name = Y").identity.product, "Y");
+}
+
+#[test]
+fn the_stronger_source_wins() {
+    let text = "harefoot.data_dir = /file\ndefault_user = file\nlisteners.tcp.x = 127.0.0.1:1";
+    let variables =
+        [("HAREFOOT_DATA_DIR", "/env"), ("RABBITMQ_DEFAULT_USER", "env"), ("RABBITMQ_NODE_PORT", "2")];
+    let file = resolve_all("", &[], text).unwrap();
+    assert_eq!((file.data_dir.to_str(), amqp(&file).join(" ")), (Some("/file"), "127.0.0.1:1".to_owned()));
+    let environment = resolve_all("", &variables, text).unwrap();
+    assert_eq!(environment.data_dir, PathBuf::from("/env"));
+    assert_eq!(environment.first_user.name.as_str(), "env");
+    assert_eq!(amqp(&environment), ["127.0.0.1:2"]);
+    let line = "--data-dir /line --listen localhost:3 --metrics-listen 127.0.0.1:4";
+    let all = resolve_all(line, &variables, text).unwrap();
+    assert_eq!(all.data_dir, PathBuf::from("/line"));
+    assert_eq!(amqp(&all), ["127.0.0.1:3", "[::1]:3"]);
+    assert_eq!(all.listeners.metrics.len(), 1);
+    assert_eq!(all.listeners.management, []);
+}
+
+#[test]
+fn a_port_from_the_environment_opens_nothing() {
+    let found = |variables: &[(&str, &str)], text| amqp(&resolve_all("", variables, text).unwrap());
+    let port = ("RABBITMQ_NODE_PORT", "7");
+    assert_eq!(found(&[port], ""), ["127.0.0.1:7", "[::1]:7"]);
+    assert_eq!(found(&[port], "listeners.tcp = none"), ["127.0.0.1:7", "[::1]:7"]);
+    assert_eq!(found(&[port, ("RABBITMQ_NODE_IP_ADDRESS", "::")], ""), ["0.0.0.0:7", "[::]:7"]);
+    assert_eq!(found(&[("RABBITMQ_NODE_IP_ADDRESS", "10.0.0.1")], ""), ["10.0.0.1:5672"]);
+}
+
+#[test]
+fn a_node_name_is_completed() {
+    let name = |name| resolve_all("", &[("RABBITMQ_NODENAME", name)], "").unwrap().node_name;
+    assert_eq!(name("mq"), "mq@host");
+    assert_eq!(name("mq@other"), "mq@other");
+}
+
+#[test]
+fn an_unknown_key_names_its_neighbour() {
+    check_refusal("hartbeat = 3", "unknown key `hartbeat`; the nearest known key is `heartbeat`");
+    check_refusal(
+        "listener.tcp.local = 5672",
+        "unknown key `listener.tcp.local`; the nearest known key is `listeners.tcp.local`",
+    );
+    check_refusal("net_tiktime = 3", "unknown key `net_tiktime`; the nearest known key is `net_ticktime`");
+    check_refusal("colour = blue", "unknown key `colour`");
+}
+
+#[test]
+fn a_wrong_value_says_what_is_expected() {
+    check_refusal("heartbeat = often", "`heartbeat` cannot be `often`: expected an integer, 0 to 65535");
+    check_refusal(
+        "frame_max = 100",
+        "`frame_max` cannot be `100`: expected bytes, 0 or 4096 to 4294967295, such as 131072 or 128kb",
+    );
+    check_refusal(
+        "vm_memory_high_watermark.relative = 60",
+        "`vm_memory_high_watermark.relative` cannot be `60`: expected a decimal from 0 to 1",
+    );
+    check_refusal(
+        "listeners.tcp.x = localhost",
+        "`listeners.tcp.x` cannot be `localhost`: expected a port, or an address with a port: \
+         5672, 127.0.0.1:5672, [::1]:5672",
+    );
+    for wrong in [
+        "max_connections = -1",
+        "max_message_size = 513MiB",
+        "consumer_timeout = 0",
+        "disk_free_limit.absolute = 1 GB",
+        "log.console.level = loud",
+        "loopback_users = guest",
+        "loopback_users.guest = no",
+        "default_user = ''",
+        "auth_mechanisms.1 = plain",
+    ] {
+        assert!(refusal(wrong).contains("expected"), "{wrong}");
+    }
+}
+
+#[test]
+fn every_problem_is_told_at_once_in_order() {
+    let text = "heartbeat = x\nnonsense\nframe_max = 1\nssl_options.verify = verify_peer\n";
+    let told = resolve_all("", &[("RABBITMQ_NODE_PORT", "y")], text).unwrap_err().to_string();
+    let starts: Vec<_> = told.lines().skip(1).map(|line| line.trim().split(": ").next().unwrap()).collect();
+    let expected =
+        ["environment variable RABBITMQ_NODE_PORT", "x.conf:1", "x.conf:2", "x.conf:3", "x.conf:4"];
+    assert_eq!(starts, expected);
+    assert!(told.starts_with("the configuration has 5 problems:"));
+}
+
+#[test]
+fn no_sentence_shows_a_secret() {
+    let text = "default_pass = encrypted:hunter2\ndefault_pass = ''\n";
+    let told = refusal(text);
+    assert!(!told.contains("hunter2"), "{told}");
+    assert_eq!(told.lines().count(), 3);
+    let shown = format!("{:?}", read("default_pass = hunter2"));
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn a_missing_protection_stops_the_start() {
+    for line in [
+        "ssl_options.verify = verify_peer",
+        "ssl_options.versions.1 = tlsv1.3",
+        "listeners.ssl.default = 5671",
+        "auth_backends.1 = ldap",
+        "auth_backends.2.authn = http",
+        "auth_ldap.servers.1 = x",
+        "auth_http.user_path = x",
+        "auth_oauth2.resource_server_id = x",
+        "ssl_cert_login_from = common_name",
+        "management.ssl.port = 15671",
+        "credential_validator.validation_backend = rabbit_credential_validator_min_password_length",
+        "credential_validator.min_length = 8",
+        "proxy_protocol = true",
+        "load_definitions = x.json",
+        "auth_mechanisms.1 = EXTERNAL",
+    ] {
+        let told = refusal(line);
+        assert!(told.contains("would be unsafe") || told.contains("none of the"), "{told}");
+    }
+}
+
+#[test]
+fn what_asks_for_nothing_is_accepted_silently() {
+    read(
+        "listeners.ssl = none\nauth_backends.1 = internal\nauth_backends.1.authz = rabbit_auth_backend_internal\n\
+         proxy_protocol = false\nlog.console = true",
+    );
+}
+
+#[test]
+fn keys_without_effect_get_one_warning_each() {
+    let text = "cluster_name = x\nnet_ticktime = 60\nmanagement.tcp.port = 15672\nstomp.listeners.tcp.1 = 61613\n\
+                mqtt.exchange = amq.topic\nquorum_queue.commands_soft_limit = 32\nnum_acceptors.tcp = 10\n\
+                tcp_listen_options.backlog = 128\nauth_mechanisms.1 = PLAIN\nauth_mechanisms.2 = EXTERNAL\n";
+    let told = warnings(text);
+    assert_eq!(told.len(), 9, "{told:#?}");
+    assert_eq!(told[0], "line 1: `cluster_name` has no effect here: this is a single node");
+    assert_eq!(told[8], "line 10: the mechanism EXTERNAL does not exist here and is not offered");
+}
+
+#[test]
+fn a_key_that_is_set_twice_has_its_last_value() {
+    let settings = resolve_all("", &[], "heartbeat = 1\nheartbeat = 2").unwrap();
+    assert_eq!(settings.connection.heartbeat_s, 2);
+    assert_eq!(
+        warnings("heartbeat = 1\nheartbeat = 2"),
+        ["line 2: `heartbeat` was set on line 1 already; this line wins"]
+    );
+}
+
+/// The lists in the document are made from the table. `HAREFOOT_WRITE_DOCS=1` writes them anew.
+#[test]
+fn the_document_lists_what_the_table_holds() {
+    const START: &str = "<!-- from here on made from the table of keys -->\n";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operations/configuration.md");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (own, made) = text.split_once(START).expect("the marker");
+    let current = describe::markdown();
+    if std::env::var_os("HAREFOOT_WRITE_DOCS").is_some() {
+        std::fs::write(&path, format!("{own}{START}{current}")).unwrap();
+    } else {
+        assert!(made == current, "run the test with HAREFOOT_WRITE_DOCS=1");
+    }
+}
+
+#[test]
+fn the_description_names_every_key() {
+    let text = describe::plain();
+    for key in table::KEYS {
+        assert!(text.contains(&format!("\n{} = ", key.name)), "{}", key.name);
+    }
+    assert!(text.contains("ssl_options.*") && text.contains("cluster_formation.*"));
+}

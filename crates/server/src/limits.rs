@@ -1,0 +1,76 @@
+//! What the machine allows: open files and memory.
+//!
+//! Texts of the kernel are parsed by pure functions; [`total_memory_bytes`] and [`raise_open_files`] are the two that
+//! look at the world. What cannot be found out is no error: the limit is then the next wider one.
+
+use std::path::{Component, Path, PathBuf};
+
+use rustix::process::{Resource, Rlimit};
+
+const CGROUP_ROOT: &str = "/sys/fs/cgroup";
+
+/// How many files and sockets the process may have open; `None` for no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OpenFiles {
+    /// Before it was raised.
+    pub(crate) was: Option<u64>,
+    pub(crate) now: Option<u64>,
+}
+
+/// Raises the soft limit of open files to the hard one, which needs no privilege.
+pub(crate) fn raise_open_files() -> OpenFiles {
+    let Rlimit { current: was, maximum } = rustix::process::getrlimit(Resource::Nofile);
+    let wanted = Rlimit { current: maximum, maximum };
+    match rustix::process::setrlimit(Resource::Nofile, wanted) {
+        Ok(()) => OpenFiles { was, now: maximum },
+        Err(_) => OpenFiles { was, now: was },
+    }
+}
+
+/// The memory that this process can have: what the machine has, or less if one of its cgroups allows less.
+pub(crate) fn total_memory_bytes() -> Option<u64> {
+    let read = |path: &Path| std::fs::read_to_string(path).ok();
+    let machine = read(Path::new("/proc/meminfo")).and_then(|text| parse_meminfo(&text));
+    let groups = read(Path::new("/proc/self/cgroup")).unwrap_or_default();
+    let files = memory_limit_files(&groups);
+    let allowed = files.iter().filter_map(|file| parse_limit(&read(file)?)).min();
+    [machine, allowed].into_iter().flatten().min()
+}
+
+/// `MemTotal:       16384000 kB` → bytes.
+fn parse_meminfo(text: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
+
+/// The content of a file with a limit; `max` is none. Version 1 writes a huge number for none, which is above any memory.
+fn parse_limit(text: &str) -> Option<u64> {
+    text.trim().parse().ok().filter(|limit| *limit > 0)
+}
+
+/// Where the limits of the process's groups stand, from `/proc/self/cgroup`: its own group and all above it.
+///
+/// A line is `id:controllers:path`; version 2 has no controllers. In a container the path may be that of the host and
+/// not exist here, and then the root stands for the container: so the whole way up is looked at.
+fn memory_limit_files(text: &str) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for line in text.lines() {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { continue };
+        let (root, file) = match controllers {
+            "" => (PathBuf::from(CGROUP_ROOT), "memory.max"),
+            _ if controllers.split(',').any(|name| name == "memory") => {
+                (Path::new(CGROUP_ROOT).join("memory"), "memory.limit_in_bytes")
+            }
+            _ => continue,
+        };
+        let below: PathBuf =
+            Path::new(path).components().filter(|part| matches!(part, Component::Normal(_))).collect();
+        files.extend(below.ancestors().map(|group| root.join(group).join(file)));
+    }
+    files
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,200 @@
+//! The log: one line for each event to the standard error output, as text or as JSON.
+//!
+//! ```text
+//! 2026-11-24 04:05:20.123456+00:00 [info] connection opened peer=127.0.0.1:40312 user=guest
+//! {"level":"info","msg":"connection opened","peer":"127.0.0.1:40312","time":"2026-11-24 04:05:20.123456+00:00",…}
+//! ```
+//!
+//! RabbitMQ: times and words for severities are its own, so that what reads its logs reads these. The fields of the
+//! spans around an event stand before its own. Nothing is logged for a message. Invariant: one event is one line, even if
+//! a client chose its texts.
+
+mod timestamp;
+
+use std::{fmt, io::Write, time::SystemTime};
+
+use serde_json::{Map, Value};
+use tracing::{
+    Event, Level, Subscriber,
+    field::{Field, Visit},
+    level_filters::LevelFilter,
+    span::{Attributes, Id, Record},
+};
+use tracing_subscriber::{
+    Layer,
+    layer::{Context, SubscriberExt},
+    registry::{LookupSpan, Registry},
+};
+
+use crate::config::settings::{Log, LogFormat, LogLevel};
+
+/// Why there can be no log.
+#[derive(Debug, thiserror::Error)]
+#[error("logging was started twice")]
+pub(crate) struct Fault(#[from] tracing::subscriber::SetGlobalDefaultError);
+
+/// Logs from here on, for the whole process.
+pub(crate) fn start(log: Log) -> Result<(), Fault> {
+    let lines = Lines { format: log.format, now_us, write: to_stderr };
+    let subscriber = Registry::default().with(lines.with_filter(filter(log.level)));
+    Ok(tracing::subscriber::set_global_default(subscriber)?)
+}
+
+fn filter(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Warning => LevelFilter::WARN,
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::None => LevelFilter::OFF,
+    }
+}
+
+fn now_us() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// There is nowhere to report that the log itself cannot be written.
+fn to_stderr(line: &str) {
+    std::io::stderr().lock().write_all(line.as_bytes()).unwrap_or_default();
+}
+
+/// Turns events into lines.
+struct Lines<W> {
+    format: LogFormat,
+    now_us: fn() -> u64,
+    write: W,
+}
+
+/// The fields of an event or span, in the order in which they were given.
+#[derive(Default)]
+struct Fields {
+    message: String,
+    named: Vec<(&'static str, Value)>,
+}
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let text = format!("{value:?}");
+        match field.name() {
+            "message" => self.message = text,
+            name => self.named.push((name, text.into())),
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "message" => value.clone_into(&mut self.message),
+            name => self.named.push((name, value.into())),
+        }
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.named.push((field.name(), value.into()));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.named.push((field.name(), value.into()));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.named.push((field.name(), value.into()));
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.named.push((field.name(), value.into()));
+    }
+}
+
+impl<W, S> Layer<S> for Lines<W>
+where
+    W: Fn(&str) + 'static,
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if let Some(span) = context.span(id) {
+            let mut fields = Fields::default();
+            attributes.record(&mut fields);
+            span.extensions_mut().insert(fields);
+        }
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        if let Some(span) = context.span(id)
+            && let Some(fields) = span.extensions_mut().get_mut::<Fields>()
+        {
+            values.record(fields);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let mut fields = Fields::default();
+        for span in context.event_scope(event).into_iter().flat_map(|scope| scope.from_root()) {
+            if let Some(outer) = span.extensions().get::<Fields>() {
+                fields.named.extend_from_slice(&outer.named);
+            }
+        }
+        event.record(&mut fields);
+        let time = timestamp::format((self.now_us)());
+        let level = severity(*event.metadata().level());
+        let mut line = match self.format {
+            LogFormat::Plaintext => plaintext(&time, level, &fields),
+            LogFormat::Json => json(time, level, event.metadata().target(), fields),
+        };
+        line.push('\n');
+        (self.write)(&line);
+    }
+}
+
+fn severity(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error",
+        Level::WARN => "warning",
+        Level::INFO => "info",
+        _ => "debug",
+    }
+}
+
+fn plaintext(time: &str, level: &str, fields: &Fields) -> String {
+    let mut line = format!("{time} [{level}] ");
+    push_on_one_line(&mut line, &fields.message);
+    for (name, value) in &fields.named {
+        line.push(' ');
+        line.push_str(name);
+        line.push('=');
+        match value {
+            // A text with a blank or a quote would run into the next field.
+            Value::String(text) if !text.is_empty() && !text.contains([' ', '"', '=']) => {
+                push_on_one_line(&mut line, text);
+            }
+            other => push_on_one_line(&mut line, &other.to_string()),
+        }
+    }
+    line
+}
+
+/// Escapes what would end the line or speak to a terminal.
+fn push_on_one_line(line: &mut String, text: &str) {
+    for letter in text.chars() {
+        if letter.is_control() {
+            line.extend(letter.escape_default());
+        } else {
+            line.push(letter);
+        }
+    }
+}
+
+fn json(time: String, level: &str, target: &str, fields: Fields) -> String {
+    let mut object: Map<String, Value> =
+        fields.named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    // Last, so that no field of an event can pose as one of these.
+    object.insert("time".to_owned(), time.into());
+    object.insert("level".to_owned(), level.into());
+    object.insert("target".to_owned(), target.into());
+    object.insert("msg".to_owned(), fields.message.into());
+    Value::Object(object).to_string()
+}
+
+#[cfg(test)]
+mod tests;
