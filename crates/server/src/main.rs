@@ -49,8 +49,11 @@ fn main() -> ExitCode {
 
 fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
     if arguments.describe {
-        io::stdout().write_all(config::describe::plain().as_bytes()).context("cannot print the settings")?;
-        return Ok(());
+        return match io::stdout().write_all(config::describe::plain().as_bytes()) {
+            // Whoever reads it has seen enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => Ok(written.context("cannot print the settings")?),
+        };
     }
     let settings = settings(arguments)?;
     log::start(settings.log).context("cannot log")?;

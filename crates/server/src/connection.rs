@@ -1,0 +1,268 @@
+//! The driver of one connection: reads, hands down, polls, writes. Protocol and core are machines without a socket;
+//! this is where they meet one.
+//!
+//! ```text
+//! socket → poll_command → Client::handle_command     (down)
+//! socket ← handle_event ← Client::poll_event         (up, as far as the socket can take it)
+//! ```
+//! An idle connection holds no buffer: reads go through one buffer per thread, and only an incomplete frame is kept.
+
+use std::{
+    cell::RefCell,
+    io::{self, IoSlice},
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use amqp091::Connection;
+use broker::{Bell, Broker, Client};
+use tokio::{
+    io::AsyncWriteExt,
+    net::TcpStream,
+    sync::Notify,
+    time::{Instant, Sleep},
+};
+
+/// Bytes read at once.
+const READ_BYTES: usize = 256 * 1024;
+/// Bytes waiting to be written above which no further event is asked for, and nothing is read.
+const OUTPUT_BYTES_MAX: usize = 256 * 1024;
+/// Slices of one write.
+const SLICES_MAX: usize = 64;
+/// How long a closed connection's peer may take to close its side, so that our last words reach it.
+const LINGER: Duration = Duration::from_secs(1);
+
+thread_local! {
+    static READ_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
+}
+
+/// Wakes the task of a connection.
+#[derive(Default)]
+struct TaskBell(Notify);
+
+impl Bell for TaskBell {
+    fn ring(&self) {
+        self.0.notify_one();
+    }
+}
+
+/// Serves one accepted connection to its end.
+pub(crate) async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    broker: Arc<Broker>,
+    settings: Arc<amqp091::Settings>,
+    seed: [u8; 16],
+) {
+    let bell = Arc::new(TaskBell::default());
+    let client = broker.connect(Arc::clone(&bell) as Arc<dyn Bell>, peer.ip().to_canonical().is_loopback(), seed);
+    let now = Instant::now();
+    let driver = Driver {
+        machine: Connection::new(settings, now.into_std()),
+        client,
+        stream,
+        bell,
+        peer,
+        is_logged: false,
+    };
+    tracing::info!(%peer, "accepting AMQP connection");
+    driver.run(now).await;
+}
+
+struct Driver {
+    machine: Connection,
+    client: Client,
+    stream: TcpStream,
+    bell: Arc<TaskBell>,
+    peer: SocketAddr,
+    /// The line that says who it is has been written.
+    is_logged: bool,
+}
+
+/// What a round of the driver found.
+enum Woken {
+    Readable,
+    Writable,
+    Bell,
+    Time,
+}
+
+impl Driver {
+    async fn run(mut self, now: Instant) {
+        let mut armed = self.machine.poll_timeout().map_or_else(|| far_from(now), Instant::from_std);
+        let mut sleep = Box::pin(tokio::time::sleep_until(armed));
+        let ended = loop {
+            if let Err(error) = self.speak() {
+                break Err(error);
+            }
+            if self.machine.is_closed() && self.machine.output_bytes() == 0 {
+                break Ok(());
+            }
+            if let Some(next) = self.machine.poll_timeout().map(Instant::from_std)
+                && next < armed
+            {
+                armed = next;
+                sleep.as_mut().reset(armed);
+            }
+            match self.wait(&mut sleep).await {
+                Ok(Woken::Readable) => {
+                    if let Err(error) = self.listen() {
+                        break Err(error);
+                    }
+                }
+                Ok(Woken::Writable | Woken::Bell) => self.go_on(),
+                Ok(Woken::Time) => {
+                    let now = Instant::now();
+                    self.machine.handle_timeout(now.into_std());
+                    armed = self.machine.poll_timeout().map_or_else(|| far_from(now), Instant::from_std);
+                    sleep.as_mut().reset(armed);
+                }
+                Err(error) => break Err(error),
+            }
+        };
+        self.finish(ended).await;
+    }
+
+    /// Waits for whatever comes first, among what is wanted.
+    async fn wait(&self, sleep: &mut Pin<Box<Sleep>>) -> io::Result<Woken> {
+        let has_output = self.machine.output_bytes() > 0;
+        let may_read = !self.machine.is_closed()
+            && !self.client.is_waiting()
+            && !self.client.is_held_back()
+            && self.machine.output_bytes() < OUTPUT_BYTES_MAX;
+        tokio::select! {
+            readable = self.stream.readable(), if may_read => readable.map(|()| Woken::Readable),
+            writable = self.stream.writable(), if has_output => writable.map(|()| Woken::Writable),
+            () = self.bell.0.notified() => Ok(Woken::Bell),
+            () = sleep.as_mut() => Ok(Woken::Time),
+        }
+    }
+
+    /// Takes what has arrived and acts on it.
+    fn listen(&mut self) -> io::Result<()> {
+        READ_BUFFER.with_borrow_mut(|buffer| match self.stream.try_read(buffer) {
+            Ok(0) => {
+                self.machine.handle_end_of_input(Instant::now().into_std());
+                Ok(())
+            }
+            Ok(count) => {
+                self.obey(buffer.get(..count).unwrap_or_default());
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(error) => Err(error),
+        })
+    }
+
+    /// Acts on what was kept while the broker owed an answer.
+    fn go_on(&mut self) {
+        if self.machine.has_kept_input() && !self.client.is_waiting() {
+            self.obey(&[]);
+        }
+    }
+
+    fn obey(&mut self, mut input: &[u8]) {
+        let now = std::time::Instant::now();
+        let now_ms = wall_clock_ms();
+        while !self.client.is_waiting() {
+            let Some(command) = self.machine.poll_command(now, &mut input) else { break };
+            self.client.handle_command(now_ms, command);
+            // An answer may change what the next bytes mean: it is told before they are looked at.
+            while let Some(event) = self.client.pop_event() {
+                self.machine.handle_event(now, event);
+            }
+        }
+        self.machine.keep(input);
+        self.client.hand_over();
+    }
+
+    /// Says what there is to say, as far as the socket takes it.
+    fn speak(&mut self) -> io::Result<()> {
+        loop {
+            let is_silent = self.collect();
+            let is_stuck = self.write()?;
+            if is_stuck || (is_silent && self.machine.output_bytes() == 0) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Moves events into the output; true if there are no more for now.
+    fn collect(&mut self) -> bool {
+        let now = std::time::Instant::now();
+        while self.machine.output_bytes() < OUTPUT_BYTES_MAX {
+            let Some(event) = self.client.poll_event() else { return true };
+            if !self.is_logged && matches!(event, model::Event::Opened) {
+                self.is_logged = true;
+                self.log_opened();
+            }
+            self.machine.handle_event(now, event);
+        }
+        false
+    }
+
+    /// Writes what the socket takes; true if it takes no more.
+    fn write(&mut self) -> io::Result<bool> {
+        while self.machine.output_bytes() > 0 {
+            let written = {
+                let mut slices: Vec<IoSlice<'_>> = Vec::with_capacity(SLICES_MAX);
+                self.machine.io_slices(&mut slices, SLICES_MAX);
+                self.stream.try_write_vectored(&slices)
+            };
+            match written {
+                Ok(count) => self.machine.transmitted(count),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+
+    fn log_opened(&self) {
+        tracing::info!(
+            peer = %self.peer,
+            user = %self.client.user(),
+            vhost = %self.client.vhost(),
+            name = self.machine.connection_name().unwrap_or_default(),
+            "user authenticated and granted access to vhost"
+        );
+    }
+
+    async fn finish(mut self, ended: io::Result<()>) {
+        match (&ended, self.machine.ended()) {
+            (Err(error), _) => tracing::info!(peer = %self.peer, %error, "closing AMQP connection: it broke"),
+            (Ok(()), Some(end)) => tracing::info!(peer = %self.peer, %end, "closing AMQP connection"),
+            (Ok(()), None) => tracing::info!(peer = %self.peer, "closing AMQP connection"),
+        }
+        let Self { client, mut stream, .. } = self;
+        // What the connection held goes back at once, however long its socket takes to close.
+        drop(client);
+        if ended.is_ok() && stream.shutdown().await.is_ok() {
+            let _ = tokio::time::timeout(LINGER, read_out(&stream)).await;
+        }
+    }
+}
+
+/// Reads and forgets until the peer closes: a socket closed over unread bytes takes our last words with it.
+async fn read_out(stream: &TcpStream) {
+    let mut scratch = [0; 1024];
+    while stream.readable().await.is_ok() {
+        match stream.try_read(&mut scratch) {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return,
+        }
+    }
+}
+
+fn far_from(now: Instant) -> Instant {
+    now + Duration::from_secs(24 * 3600)
+}
+
+fn wall_clock_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,99 @@
+//! The sockets that accept connections.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use broker::Broker;
+use rustix::rand::{GetRandomFlags, getrandom};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::{config::Listen, connection, exit::Failure};
+
+/// Connections the kernel queues up before they are accepted.
+const BACKLOG: i32 = 1024;
+/// Pause after an accept that failed for want of something that may come back, such as file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Binds every address; an optional one may be missing on this machine.
+pub(crate) fn bind_all(listens: &[Listen]) -> Result<Vec<TcpListener>, Failure> {
+    let mut bound = Vec::new();
+    for listen in listens {
+        match bind(listen.address) {
+            Ok(listener) => bound.push(listener),
+            Err(error) if listen.optional && is_absent(&error) => {
+                tracing::debug!(address = %listen.address, "this machine has no such address");
+            }
+            Err(error) => return Err(Failure::Listen { address: listen.address, error }),
+        }
+    }
+    Ok(bound)
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// What every connection is served with.
+#[derive(Clone)]
+pub(crate) struct Service {
+    pub(crate) broker: Arc<Broker>,
+    pub(crate) settings: Arc<amqp091::Settings>,
+    pub(crate) connections_max: Option<u32>,
+}
+
+/// Accepts until the task is aborted. Nothing that a peer or the machine's limits do ends it.
+pub(crate) async fn accept(listener: TcpListener, service: Service) {
+    let mut has_complained = false;
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                has_complained = false;
+                service.serve(stream, peer);
+            }
+            Err(error) => {
+                if !has_complained {
+                    tracing::error!(%error, "cannot accept connections for now: trying on");
+                    has_complained = true;
+                }
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+impl Service {
+    fn serve(&self, stream: TcpStream, peer: SocketAddr) {
+        if self.connections_max.is_some_and(|max| self.broker.client_count() >= max as usize) {
+            tracing::warn!(%peer, "connection refused: the node's limit of connections is reached");
+            return;
+        }
+        // Small frames must not wait for more: latency is what a broker is measured by.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%peer, %error, "the connection broke before it began");
+            return;
+        }
+        let mut seed = [0; 16];
+        if let Err(error) = getrandom(&mut seed, GetRandomFlags::empty()) {
+            tracing::error!(%error, "the system has no randomness: connection refused");
+            return;
+        }
+        tokio::spawn(connection::serve(stream, peer, Arc::clone(&self.broker), Arc::clone(&self.settings), seed));
+    }
+}

@@ -1,0 +1,97 @@
+//! The node's own threads: the one that makes the log durable, those that read it, the one that keeps house.
+
+use std::{
+    io,
+    process,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use broker::Broker;
+use storage::{Engine, Fault};
+
+use crate::exit;
+
+/// How long a thread sleeps before it looks whether it is to stop.
+const LOOK_UP: Duration = Duration::from_millis(100);
+/// Threads that read the log for queues that went cold.
+const READERS: usize = 2;
+/// After a failure of the disk that is no reason to stop.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// See the module's documentation.
+pub(crate) struct Threads {
+    is_stopping: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Threads {
+    /// Starts them.
+    pub(crate) fn start(broker: &Arc<Broker>, engine: &Arc<Engine>) -> io::Result<Self> {
+        let is_stopping = Arc::new(AtomicBool::new(false));
+        let mut threads = Vec::new();
+        let mut spawn = |name: &str, body: Box<dyn Fn() + Send>| {
+            let is_stopping = Arc::clone(&is_stopping);
+            let turn = move || {
+                while !is_stopping.load(Ordering::Acquire) {
+                    body();
+                }
+            };
+            threads.push(thread::Builder::new().name(name.to_owned()).spawn(turn)?);
+            io::Result::Ok(())
+        };
+        let (b, e) = (Arc::clone(broker), Arc::clone(engine));
+        spawn("wal", Box::new(move || flush(&b, &e)))?;
+        let (b, e) = (Arc::clone(broker), Arc::clone(engine));
+        spawn("housekeeping", Box::new(move || keep_house(&b, &e)))?;
+        for _ in 0..READERS {
+            let b = Arc::clone(broker);
+            spawn("reader", Box::new(move || b.read_one(LOOK_UP)))?;
+        }
+        Ok(Self { is_stopping, threads })
+    }
+
+    /// Lets them finish what they are at.
+    pub(crate) fn stop(self) {
+        self.is_stopping.store(true, Ordering::Release);
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the node had panicked");
+            }
+        }
+    }
+}
+
+fn flush(broker: &Broker, engine: &Engine) {
+    if !engine.wait_for_work(LOOK_UP) {
+        return;
+    }
+    match engine.flush() {
+        Ok(lsn) => broker.handle_flushed(lsn),
+        Err(fault) => give_up(&fault),
+    }
+}
+
+/// What was written may or may not be on the disk: nothing can be confirmed any more, and a restart finds out.
+fn give_up(fault: &Fault) -> ! {
+    tracing::error!(%fault, "the log cannot be written: the node stops at once, confirming nothing more");
+    process::exit(exit::STORAGE.into());
+}
+
+fn keep_house(broker: &Broker, engine: &Engine) {
+    if !engine.wait_for_housekeeping(LOOK_UP) {
+        return;
+    }
+    let outcome = engine.housekeep().and_then(|_| broker.snapshot_if_due());
+    if let Err(fault) = outcome {
+        if matches!(fault, Fault::Poisoned) {
+            give_up(&fault);
+        }
+        tracing::error!(%fault, "housekeeping of the log failed: trying again");
+        thread::sleep(RETRY);
+    }
+}
