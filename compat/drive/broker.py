@@ -1,0 +1,185 @@
+"""The broker under test: a process of ours per client on a fresh data folder, or one that already runs elsewhere.
+
+Invariant: a process started here is ended here, by its own id, and must exit 0 on SIGTERM within `STOP_SECONDS`.
+"""
+
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+START_SECONDS = 20
+STOP_SECONDS = 15
+PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
+
+
+class BrokerError(Exception):
+    """The broker did not start, did not stop, or stopped in the wrong way."""
+
+
+def free_port() -> int:
+    """A port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def answers(host: str, port: int) -> bool:
+    """True when connection.start comes back."""
+    try:
+        with socket.create_connection((host, port), timeout=2) as peer:
+            peer.sendall(PROTOCOL_HEADER)
+            return peer.recv(1) == b"\x01"
+    except OSError:
+        return False
+
+
+class Own:
+    """A `harefoot` process. `kill` and `start` may alternate on the same data folder; `stop` is the clean end."""
+
+    def __init__(self, binary: Path, data: Path, port: int = 0, log: Path | None = None):
+        self.binary, self.data, self.log = binary, data, log
+        self.host, self.port = "127.0.0.1", port or free_port()
+        self.child: subprocess.Popen | None = None
+
+    def start(self) -> float:
+        """Starts the process and returns after how many seconds it answered."""
+        command = [
+            str(self.binary), "serve", "--data-dir", str(self.data), "--listen", f"{self.host}:{self.port}",
+            "--management-listen", "none", "--metrics-listen", "none",
+        ]
+        begun = time.monotonic()
+        with open(self.log or os.devnull, "ab") as out:
+            self.child = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        while time.monotonic() - begun < START_SECONDS:
+            if self.child.poll() is not None:
+                raise BrokerError(f"the broker ended with {self.child.returncode} at start{self.tail()}")
+            if answers(self.host, self.port):
+                return time.monotonic() - begun
+            time.sleep(0.01)
+        self.kill()
+        raise BrokerError(f"the broker did not answer within {START_SECONDS} s{self.tail()}")
+
+    def kill(self) -> None:
+        """SIGKILL: nothing is flushed."""
+        if self.child is not None:
+            self.child.kill()
+            self.child.wait()
+
+    def stop(self) -> float:
+        """SIGTERM, then the exit code is checked; returns how many seconds it took."""
+        if self.child is None:
+            return 0.0
+        if self.child.poll() is not None:
+            raise BrokerError(f"the broker had ended by itself with {self.child.returncode}{self.tail()}")
+        begun = time.monotonic()
+        self.child.send_signal(signal.SIGTERM)
+        try:
+            code = self.child.wait(timeout=STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise BrokerError(f"the broker did not stop within {STOP_SECONDS} s of SIGTERM{self.tail()}") from None
+        if code != 0:
+            raise BrokerError(f"the broker exited {code} on SIGTERM{self.tail()}")
+        return time.monotonic() - begun
+
+    def tail(self) -> str:
+        """The last lines of its log, for a message."""
+        if self.log is None or not self.log.exists():
+            return ""
+        lines = self.log.read_text(errors="replace").splitlines()[-8:]
+        return "".join(f"\n    | {line}" for line in lines)
+
+
+class Forward:
+    """Carries bytes from a fixed local port to the broker, for suites that cannot be told a port."""
+
+    def __init__(self, port: int, target: tuple[str, int]):
+        self.target = target
+        self.listener = socket.create_server(("127.0.0.1", port), backlog=512)
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self) -> None:
+        while True:
+            try:
+                near, _ = self.listener.accept()
+                far = socket.create_connection(self.target, timeout=5)
+                far.settimeout(None)
+            except OSError:
+                if self.listener.fileno() < 0:
+                    return
+                continue
+            threading.Thread(target=carry, args=(near, far), daemon=True).start()
+
+    def close(self) -> None:
+        self.listener.close()
+
+
+def carry(near: socket.socket, far: socket.socket) -> None:
+    """Both directions of one connection; ends when either side does."""
+    try:
+        with near, far:
+            while True:
+                ready, _, _ = select.select([near, far], [], [])
+                for source in ready:
+                    chunk = source.recv(65536)
+                    if not chunk:
+                        return
+                    (far if source is near else near).sendall(chunk)
+    except OSError:
+        return
+
+
+class Session:
+    """The broker for one client, as a context: our own process, or the one that `--broker` names."""
+
+    def __init__(self, binary: Path, uri: str, port: int, log: Path):
+        self.uri, self.wanted_port, self.log, self.binary = uri, port, log, binary
+        self.own: Own | None = None
+        self.forward: Forward | None = None
+        self.folder = ""
+        self.user, self.password, self.host, self.port, self.vhost = "guest", "guest", "127.0.0.1", 0, "/"
+
+    def __enter__(self) -> "Session":
+        if self.uri:
+            parts = urlsplit(self.uri)
+            self.host, self.port = parts.hostname or "127.0.0.1", parts.port or 5672
+            self.user, self.password = unquote(parts.username or "guest"), unquote(parts.password or "guest")
+            if self.wanted_port and self.port != self.wanted_port:
+                self.forward = Forward(self.wanted_port, (self.host, self.port))
+                self.host, self.port = "127.0.0.1", self.wanted_port
+        else:
+            self.folder = tempfile.mkdtemp(prefix="harefoot-compat-")
+            self.own = Own(self.binary, Path(self.folder) / "data", self.wanted_port, self.log)
+            try:
+                self.own.start()
+            except BrokerError:
+                shutil.rmtree(self.folder, ignore_errors=True)
+                raise
+            self.port = self.own.port
+        return self
+
+    def __exit__(self, *_ended: object) -> None:
+        try:
+            if self.own:
+                self.own.stop()
+        finally:
+            if self.forward:
+                self.forward.close()
+            if self.folder:
+                shutil.rmtree(self.folder, ignore_errors=True)
+
+    def variables(self) -> dict[str, str]:
+        """How a client learns where the broker is."""
+        return {
+            "AMQP_URI": f"amqp://{self.user}:{self.password}@{self.host}:{self.port}/%2F",
+            "AMQP_HOST": self.host, "AMQP_PORT": str(self.port), "AMQP_VHOST": self.vhost,
+            "AMQP_USER": self.user, "AMQP_PASSWORD": self.password,
+        }
