@@ -1,0 +1,187 @@
+//! One channel: whether it is open, whether its end is still owed an answer, and the content that is on its way.
+//!
+//! ```text
+//!          channel.open           channel.close                 Closed (close-ok)
+//!   Free ───────────────► Open ───────────────────► Leaving ─────────────────────► Free
+//!                          │  error or refusal                       channel.open ► Open
+//!                          └────────────────────► Refused ── close-ok ───────────► Free
+//! ```
+//!
+//! The broker is told of every end with a `Close` and answers each with a `Closed`, in order. `endings` remembers
+//! for each of them whether the peer waits for a `close-ok`: what comes from the broker before the first `Closed`
+//! belongs to the session that ended first. So a number can be used again at once.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use model::{Message, message::BODY_INLINE_BYTES_MAX};
+
+use crate::{
+    codec::{BODY_BYTES_LIMIT, CLASS_BASIC, Method, MethodId, Short, frame::ContentHeader},
+    error::ProtocolError,
+};
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum State {
+    /// Nobody uses the number.
+    Free,
+    Open,
+    /// The peer has closed it; the broker has not finished with it.
+    Leaving,
+    /// We have closed it; the peer has not said `close-ok`.
+    Refused,
+}
+
+/// How a session ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Ending {
+    /// The peer wants a `close-ok`.
+    ByPeer,
+    /// The peer has got a `channel.close`; nothing of the session matters to it any more.
+    ByUs,
+}
+
+#[derive(Debug)]
+pub(crate) struct Channel {
+    pub(crate) number: u16,
+    pub(crate) state: State,
+    /// The method that a refusal is about: the last one that became a command.
+    pub(crate) last: MethodId,
+    pub(crate) endings: VecDeque<Ending>,
+    pub(crate) content: Option<Box<Content>>,
+}
+
+impl Channel {
+    pub(crate) fn new(number: u16) -> Self {
+        Self { number, state: State::Open, last: MethodId::NONE, endings: VecDeque::new(), content: None }
+    }
+
+    /// Whether nothing of it has to be remembered.
+    pub(crate) fn is_forgotten(&self) -> bool {
+        self.state == State::Free && self.endings.is_empty()
+    }
+}
+
+/// A publish whose header or body has not all come.
+#[derive(Debug)]
+pub(crate) struct Content {
+    exchange: Vec<u8>,
+    routing_key: Vec<u8>,
+    pub(crate) mandatory: bool,
+    immediate: bool,
+    properties: Vec<u8>,
+    /// Bytes that the header announced; `None` before the header.
+    announced: Option<u64>,
+    body: Vec<u8>,
+}
+
+impl Content {
+    pub(crate) fn new(exchange: Short<'_>, routing_key: Short<'_>, mandatory: bool, immediate: bool) -> Self {
+        Self {
+            exchange: exchange.0.to_vec(),
+            routing_key: routing_key.0.to_vec(),
+            mandatory,
+            immediate,
+            properties: Vec::new(),
+            announced: None,
+            body: Vec::new(),
+        }
+    }
+
+    /// Whether the body is what comes next.
+    pub(crate) fn wants_body(&self) -> bool {
+        self.announced.is_some()
+    }
+
+    /// Bytes of the body that are still to come.
+    pub(crate) fn missing(&self) -> u64 {
+        self.announced.map_or(0, |announced| announced.saturating_sub(self.body.len() as u64))
+    }
+
+    /// Whether header and body are all there.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.announced == Some(self.body.len() as u64)
+    }
+
+    /// Takes the payload of a header frame.
+    pub(crate) fn header(&mut self, header: &ContentHeader<'_>, bytes_max: u64) -> Result<(), ProtocolError> {
+        if self.wants_body() {
+            return Err(ProtocolError::ExpectedBody);
+        }
+        check_header(header)?;
+        if self.immediate {
+            return Err(ProtocolError::Immediate);
+        }
+        check_size(header.body_bytes, bytes_max)?;
+        self.properties = header.properties.to_vec();
+        self.announced = Some(header.body_bytes);
+        Ok(())
+    }
+
+    /// Takes a piece of the body. Memory grows with what has come, not with what was announced.
+    pub(crate) fn piece(&mut self, piece: &[u8]) -> Result<(), ProtocolError> {
+        let missing = self.missing();
+        if piece.len() as u64 > missing {
+            return Err(ProtocolError::BodySurplus);
+        }
+        let spare = self.body.capacity().saturating_sub(self.body.len());
+        if piece.len() > spare {
+            let missing = usize::try_from(missing).unwrap_or(usize::MAX);
+            self.body.reserve_exact(piece.len().max(self.body.len()).min(missing));
+        }
+        self.body.extend_from_slice(piece);
+        Ok(())
+    }
+
+    /// The first bytes of the last `length` ones that came.
+    pub(crate) fn tail(&self, length: usize) -> &[u8] {
+        self.body.get(self.body.len().saturating_sub(length)..).unwrap_or_default()
+    }
+
+    /// The message, once everything is there.
+    pub(crate) fn into_message(self) -> Result<Message, ProtocolError> {
+        let made = if self.body.len() > BODY_INLINE_BYTES_MAX {
+            Message::with_large_body(
+                &self.exchange,
+                &self.routing_key,
+                &self.properties,
+                Bytes::from(self.body),
+            )
+        } else {
+            Message::new(&self.exchange, &self.routing_key, &self.properties, &self.body)
+        };
+        made.map_err(ProtocolError::Properties)
+    }
+}
+
+/// Checks that a header is one that may follow a publish.
+pub(crate) fn check_header(header: &ContentHeader<'_>) -> Result<(), ProtocolError> {
+    // RabbitMQ: a weight other than 0 is "non content header", whatever the class.
+    if header.weight != 0 {
+        return Err(ProtocolError::ExpectedHeader);
+    }
+    if header.class != CLASS_BASIC {
+        return Err(ProtocolError::HeaderClass(header.class));
+    }
+    Ok(())
+}
+
+fn check_size(body_bytes: u64, bytes_max: u64) -> Result<(), ProtocolError> {
+    if body_bytes > BODY_BYTES_LIMIT {
+        return Err(ProtocolError::BodyTooLarge(body_bytes));
+    }
+    // RabbitMQ says so after the last byte of the body; here nothing of it is kept.
+    if body_bytes > bytes_max {
+        return Err(ProtocolError::MessageTooLarge { bytes: body_bytes, bytes_max });
+    }
+    Ok(())
+}
+
+/// The fields of a publish, if `method` is one.
+pub(crate) fn publish_fields<'a>(method: &Method<'a>) -> Option<(Short<'a>, Short<'a>, bool, bool)> {
+    if let Method::BasicPublish { exchange, routing_key, mandatory, immediate, .. } = *method {
+        Some((exchange, routing_key, mandatory, immediate))
+    } else {
+        None
+    }
+}

@@ -1,0 +1,85 @@
+//! Heartbeats, both ways, without touching a clock per message: two flags, looked at in coarse steps.
+//!
+//! A heartbeat goes out when half an interval has passed in which nothing was written. The peer is lost when nothing
+//! has come in for two whole intervals.
+
+use std::time::{Duration, Instant};
+
+#[derive(Debug)]
+pub(super) struct Pulse {
+    interval: Duration,
+    next_send: Instant,
+    next_check: Instant,
+    pub(super) has_sent: bool,
+    pub(super) has_heard: bool,
+    missed: u8,
+    is_listening: bool,
+}
+
+/// What a moment asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Beat {
+    Nothing,
+    Send,
+    Missed,
+}
+
+impl Pulse {
+    /// A pulse of `seconds`, which are not 0.
+    pub(super) fn new(now: Instant, seconds: u16) -> Self {
+        let interval = Duration::from_secs(seconds.into());
+        Self {
+            interval,
+            next_send: later(now, half(interval)),
+            next_check: later(now, interval),
+            has_sent: false,
+            has_heard: false,
+            missed: 0,
+            is_listening: true,
+        }
+    }
+
+    pub(super) fn next(&self) -> Instant {
+        if self.is_listening { self.next_send.min(self.next_check) } else { self.next_send }
+    }
+
+    /// `is_quiet`: nothing waits to be written, so that a heartbeat would not pile up behind it.
+    pub(super) fn beat(&mut self, now: Instant, is_quiet: bool) -> Beat {
+        if self.is_listening && self.next_check <= now {
+            self.next_check = later(now, self.interval);
+            self.missed = if self.has_heard { 0 } else { self.missed.saturating_add(1) };
+            self.has_heard = false;
+            if self.missed >= 2 {
+                return Beat::Missed;
+            }
+        }
+        if self.next_send <= now {
+            self.next_send = later(now, half(self.interval));
+            let is_due = !self.has_sent && is_quiet;
+            self.has_sent = false;
+            if is_due {
+                return Beat::Send;
+            }
+        }
+        Beat::Nothing
+    }
+
+    pub(super) fn set_listening(&mut self, now: Instant, is_listening: bool) {
+        if is_listening && !self.is_listening {
+            self.missed = 0;
+            self.next_check = later(now, self.interval);
+        }
+        self.is_listening = is_listening;
+    }
+}
+
+fn half(interval: Duration) -> Duration {
+    interval.checked_div(2).unwrap_or(interval)
+}
+
+fn later(now: Instant, by: Duration) -> Instant {
+    now.checked_add(by).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests;

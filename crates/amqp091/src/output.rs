@@ -1,0 +1,169 @@
+//! What waits to be written: small things copied into one buffer, large bodies by reference between them.
+//!
+//! Invariant: `shared` is ordered by `at`, and `taken <= at <= buffer.len()` for each of its pieces.
+
+use std::{collections::VecDeque, io::IoSlice};
+
+use bytes::{Buf, BufMut, Bytes};
+use model::Message;
+
+use crate::codec::{
+    CLASS_BASIC, FRAME_BODY, FRAME_END, FRAME_OVERHEAD_BYTES, Method,
+    frame::{put_body, put_head, put_header, put_heartbeat, put_method},
+};
+
+/// A body from this size on is written from where it lies.
+const SHARED_BYTES_MIN: usize = 4096;
+/// A buffer up to this size is kept by an idle connection.
+const KEPT_BYTES_MAX: usize = 256;
+/// A buffer never begins larger than this, whatever the last burst was.
+const FIRST_BYTES_MAX: usize = 64 * 1024;
+/// Written bytes are cut off the front of the buffer when there are this many.
+const COMPACT_BYTES_MIN: usize = 64 * 1024;
+/// Most slices handed out at once; the system takes no more in one call.
+const SLICES_MAX: usize = 256;
+
+#[derive(Debug, Default)]
+pub(crate) struct Output {
+    buffer: Vec<u8>,
+    /// Bytes of `buffer` that are written already.
+    taken: usize,
+    shared: VecDeque<Piece>,
+    shared_bytes: usize,
+    /// What the last burst took.
+    burst_bytes: usize,
+}
+
+/// A piece that stands before the byte `at` of the buffer.
+#[derive(Debug)]
+struct Piece {
+    at: usize,
+    bytes: Bytes,
+}
+
+impl Output {
+    /// Bytes that wait.
+    pub(crate) fn bytes(&self) -> usize {
+        self.buffer.len().saturating_sub(self.taken).saturating_add(self.shared_bytes)
+    }
+
+    /// The buffer's end, to append to.
+    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
+        if self.buffer.capacity() == 0 {
+            self.buffer.reserve(self.burst_bytes.clamp(64, FIRST_BYTES_MAX));
+        }
+        &mut self.buffer
+    }
+
+    pub(crate) fn method(&mut self, channel: u16, method: &Method<'_>) {
+        put_method(self.buffer(), channel, method);
+    }
+
+    pub(crate) fn heartbeat(&mut self) {
+        put_heartbeat(self.buffer());
+    }
+
+    /// Header and body of a message. Its method stands before it already.
+    pub(crate) fn content(&mut self, channel: u16, payload_bytes_max: usize, message: &Message) {
+        let body = message.body();
+        let properties = message.raw_properties();
+        let out = self.buffer();
+        put_header(out, channel, CLASS_BASIC, body.len() as u64, properties);
+        if body.is_empty() {
+            return;
+        }
+        if body.len() < SHARED_BYTES_MIN && body.len() <= payload_bytes_max {
+            put_body(out, channel, body);
+        } else {
+            self.pieces(channel, payload_bytes_max, message);
+        }
+    }
+
+    fn pieces(&mut self, channel: u16, payload_bytes_max: usize, message: &Message) {
+        let mut rest = message.body_shared();
+        while !rest.is_empty() {
+            let piece = rest.split_to(rest.len().min(payload_bytes_max.max(1)));
+            let out = self.buffer();
+            if piece.len() < SHARED_BYTES_MIN {
+                put_body(out, channel, &piece);
+                continue;
+            }
+            put_head(out, FRAME_BODY, channel, piece.len());
+            let at = out.len();
+            out.put_u8(FRAME_END);
+            self.shared_bytes = self.shared_bytes.saturating_add(piece.len());
+            self.shared.push_back(Piece { at, bytes: piece });
+        }
+    }
+
+    /// Fills `slices` with what waits, in order.
+    pub(crate) fn io_slices<'a>(&'a self, slices: &mut Vec<IoSlice<'a>>) {
+        let mut at = self.taken;
+        for piece in &self.shared {
+            if slices.len().saturating_add(3) > SLICES_MAX {
+                return;
+            }
+            if let Some(between @ [_, ..]) = self.buffer.get(at..piece.at) {
+                slices.push(IoSlice::new(between));
+            }
+            slices.push(IoSlice::new(&piece.bytes));
+            at = piece.at;
+        }
+        if let Some(rest @ [_, ..]) = self.buffer.get(at..) {
+            slices.push(IoSlice::new(rest));
+        }
+    }
+
+    /// Forgets the first `bytes` of what waits: they are written.
+    pub(crate) fn transmitted(&mut self, mut bytes: usize) {
+        loop {
+            let next = self.shared.front().map_or(self.buffer.len(), |piece| piece.at);
+            let copied = next.saturating_sub(self.taken).min(bytes);
+            self.taken = self.taken.saturating_add(copied);
+            bytes = bytes.saturating_sub(copied);
+            if self.taken < next {
+                break;
+            }
+            let Some(piece) = self.shared.front_mut() else { break };
+            let of_piece = piece.bytes.len().min(bytes);
+            piece.bytes.advance(of_piece);
+            self.shared_bytes = self.shared_bytes.saturating_sub(of_piece);
+            bytes = bytes.saturating_sub(of_piece);
+            if !piece.bytes.is_empty() {
+                break;
+            }
+            self.shared.pop_front();
+        }
+        self.give_back();
+    }
+
+    /// An idle connection holds no memory, and a busy one not what it has written.
+    fn give_back(&mut self) {
+        if self.bytes() == 0 {
+            self.burst_bytes = self.taken;
+            self.taken = 0;
+            if self.buffer.capacity() > KEPT_BYTES_MAX {
+                self.buffer = Vec::new();
+            } else {
+                self.buffer.clear();
+            }
+            if self.shared.capacity() > 0 {
+                self.shared = VecDeque::new();
+            }
+        } else if self.taken >= COMPACT_BYTES_MIN && self.taken >= self.buffer.len() / 2 {
+            self.buffer.drain(..self.taken);
+            for piece in &mut self.shared {
+                piece.at = piece.at.saturating_sub(self.taken);
+            }
+            self.taken = 0;
+        }
+    }
+
+    /// Bytes of payload that a frame of `frame_bytes_max` has room for.
+    pub(crate) fn payload_bytes(frame_bytes_max: u32) -> usize {
+        usize::try_from(frame_bytes_max).unwrap_or(usize::MAX).saturating_sub(FRAME_OVERHEAD_BYTES)
+    }
+}
+
+#[cfg(test)]
+mod tests;
