@@ -98,8 +98,8 @@ delete_conditions() {
   amqp-declare-queue "${url[@]}" -q "$queue" >/dev/null
   amqp-publish "${url[@]}" -r "$queue" -b x
   amqp-delete-queue "${url[@]}" -e -q "$queue" >/dev/null 2>"$work/said" && { echo 'deleted although not empty' >&2; return 1; }
-  grep -q "PRECONDITION_FAILED - queue '$queue' in vhost '/' is not empty" "$work/said" || { cat "$work/said" >&2; return 1; }
-  amqp-delete-queue "${url[@]}" -u -q "$queue" >/dev/null
+  grep -q "PRECONDITION_FAILED - queue '$queue' in vhost '/' not empty" "$work/said" || { cat "$work/said" >&2; return 1; }
+  amqp-delete-queue "${url[@]}" --if-unused -q "$queue" >/dev/null
 }
 
 errors() {
@@ -111,7 +111,7 @@ errors() {
 
 credentials_from_file() {
   local queue; queue=$(fresh rc)
-  printf '%s\n%s\n' "$AMQP_USER" "$AMQP_PASSWORD" >"$work/auth"
+  printf 'username:%s\npassword:%s\n' "$AMQP_USER" "$AMQP_PASSWORD" >"$work/auth"
   same "$(amqp-declare-queue --server "$AMQP_HOST" --port "$AMQP_PORT" --authfile "$work/auth" --heartbeat 10 -q "$queue")" "$queue" &&
     amqp-delete-queue "${url[@]}" -q "$queue" >/dev/null
 }
