@@ -49,15 +49,19 @@ class Own:
         self.host, self.port = "127.0.0.1", port or free_port()
         self.child: subprocess.Popen | None = None
 
-    def start(self) -> float:
-        """Starts the process and returns after how many seconds it answered."""
+    def start_only(self) -> None:
+        """Starts the process and does not wait for it."""
         command = [
             str(self.binary), "serve", "--data-dir", str(self.data), "--listen", f"{self.host}:{self.port}",
             "--management-listen", "none", "--metrics-listen", "none",
         ]
-        begun = time.monotonic()
         with open(self.log or os.devnull, "ab") as out:
             self.child = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+
+    def start(self) -> float:
+        """Starts the process and returns after how many seconds it answered."""
+        begun = time.monotonic()
+        self.start_only()
         while time.monotonic() - begun < START_SECONDS:
             if self.child.poll() is not None:
                 raise BrokerError(f"the broker ended with {self.child.returncode} at start{self.tail()}")
