@@ -137,6 +137,7 @@ impl Reply {
             | Refusal::UnknownExchangeType { .. }
             | Refusal::InvalidArgument { .. }
             | Refusal::InvalidArgumentType { .. }
+            | Refusal::ForeignArgument { .. }
             | Refusal::InUse(_)
             | Refusal::NotEmpty(_)
             | Refusal::MessageTooLarge { .. }
@@ -264,6 +265,9 @@ impl fmt::Display for Explanation<'_> {
             }
             Refusal::InvalidArgumentType { argument, named, found } => {
                 write!(f, "invalid type '{found}' for arg '{argument}' in {named}")
+            }
+            Refusal::ForeignArgument { argument, named, queue_type } => {
+                write!(f, "invalid arg '{argument}' for {named} of queue type {queue_type}")
             }
             Refusal::InUse(named) => write!(f, "{named} in use"),
             Refusal::NotEmpty(named) => write!(f, "{named} not empty"),

@@ -69,7 +69,7 @@ pub enum Property {
     /// A property of the declaration itself: `true`, `false`, `topic`, ….
     Plain(String),
     /// An argument's value.
-    Value(Value),
+    Value(Box<Value>),
 }
 
 /// Why a wish was denied.
@@ -152,6 +152,15 @@ pub enum Refusal {
         named: Named,
         /// The type it has.
         found: &'static str,
+    },
+    /// An argument that only queues of another type have.
+    ForeignArgument {
+        /// Which argument.
+        argument: Name,
+        /// Of what.
+        named: Named,
+        /// RabbitMQ's name for the type that was asked for.
+        queue_type: &'static str,
     },
     /// Something has bindings or consumers, and was to be deleted only if not.
     InUse(Named),
