@@ -181,6 +181,7 @@ fn check_format(disk: &dyn Disk) -> Result<(), Fault> {
     let version = std::str::from_utf8(&bytes)
         .ok()
         .and_then(|line| line.trim_end().strip_prefix(FORMAT_PREFIX)?.parse::<u32>().ok())
+        .filter(|version| *version > 0)
         .ok_or_else(|| Fault::corrupt(name, 0, Reason::Field))?;
     if version > FORMAT_VERSION {
         return Err(Fault::NewerFormat { found: version, known: FORMAT_VERSION });

@@ -91,7 +91,10 @@ pub(crate) fn scan(
                 let torn = wounded.map(|(frame, _)| frame.padded().min(left));
                 return Ok(End { lsn, previous, file: at, offset, torn });
             }
-            found(Found::Gap { file: at, offset, end: None, reason: Reason::Lost })?;
+            // A file is begun for a frame: if there is a later one, that is where the frame was.
+            let later = at.saturating_add(1);
+            let (file, place) = if later < files.len() { (later, 0) } else { (at, offset) };
+            found(Found::Gap { file, offset: place, end: None, reason: Reason::Lost })?;
             // Numbers that were given to confirmed records are not given again.
             return Ok(End { lsn: durable.saturating_add(1), previous, file: at, offset, torn: None });
         };
@@ -101,7 +104,9 @@ pub(crate) fn scan(
             let records = window.records(&frame);
             found(Found::Wounded { file: at, offset, frame, records })?;
         } else {
-            found(Found::Gap { file: at, offset, end, reason: Reason::Lost })?;
+            // Frames stand in a file from its start: one that is not readable there is where the damage is.
+            let (file, offset) = if file > at && found_at > 0 { (file, 0) } else { (at, offset) };
+            found(Found::Gap { file, offset, end, reason: Reason::Lost })?;
         }
         (at, offset, lsn, previous) = (file, found_at, witness.lsn, witness.previous);
     }
