@@ -13,7 +13,7 @@ use bytes::{BufMut, Bytes};
 
 pub mod properties;
 
-pub use properties::{Properties, PropertiesError};
+pub use properties::{Properties, PropertiesError, flag};
 
 const FORMAT_AMQP091: u8 = 1;
 
@@ -184,6 +184,11 @@ impl Message {
     /// Whether the publisher asked for the message to survive a restart (`delivery_mode` 2).
     pub fn is_persistent(&self) -> bool {
         self.delivery_mode == 2
+    }
+
+    /// The first word of property flags, for asking whether a property is there without parsing: see [`flag`].
+    pub fn flags(&self) -> u16 {
+        self.raw_properties().first_chunk::<2>().map_or(0, |bytes| u16::from_be_bytes(*bytes))
     }
 
     /// The priority, 0 if none was given.

@@ -16,8 +16,9 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use amqp091::Connection;
+use amqp091::{Connection, End};
 use broker::{Bell, Broker, Client};
+use model::Event;
 use tokio::{
     io::AsyncWriteExt,
     net::TcpStream,
@@ -29,8 +30,6 @@ use tokio::{
 const READ_BYTES: usize = 256 * 1024;
 /// Bytes waiting to be written above which no further event is asked for, and nothing is read.
 const OUTPUT_BYTES_MAX: usize = 256 * 1024;
-/// Slices of one write.
-const SLICES_MAX: usize = 64;
 /// How long a closed connection's peer may take to close its side, so that our last words reach it.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -57,17 +56,11 @@ pub(crate) async fn serve(
     seed: [u8; 16],
 ) {
     let bell = Arc::new(TaskBell::default());
-    let client = broker.connect(Arc::clone(&bell) as Arc<dyn Bell>, peer.ip().to_canonical().is_loopback(), seed);
+    let client =
+        broker.connect(Arc::clone(&bell) as Arc<dyn Bell>, peer.ip().to_canonical().is_loopback(), seed);
     let now = Instant::now();
-    let driver = Driver {
-        machine: Connection::new(settings, now.into_std()),
-        client,
-        stream,
-        bell,
-        peer,
-        is_logged: false,
-    };
-    tracing::info!(%peer, "accepting AMQP connection");
+    let driver = Driver { machine: Connection::new(settings, now.into_std()), client, stream, bell, peer };
+    tracing::debug!(%peer, "accepting AMQP connection");
     driver.run(now).await;
 }
 
@@ -77,8 +70,6 @@ struct Driver {
     stream: TcpStream,
     bell: Arc<TaskBell>,
     peer: SocketAddr,
-    /// The line that says who it is has been written.
-    is_logged: bool,
 }
 
 /// What a round of the driver found.
@@ -97,6 +88,7 @@ impl Driver {
             if let Err(error) = self.speak() {
                 break Err(error);
             }
+            self.machine.set_reading(std::time::Instant::now(), self.may_read());
             if self.machine.is_closed() && self.machine.output_bytes() == 0 {
                 break Ok(());
             }
@@ -112,7 +104,8 @@ impl Driver {
                         break Err(error);
                     }
                 }
-                Ok(Woken::Writable | Woken::Bell) => self.go_on(),
+                // What the bell is about is found out by speaking.
+                Ok(Woken::Writable | Woken::Bell) => {}
                 Ok(Woken::Time) => {
                     let now = Instant::now();
                     self.machine.handle_timeout(now.into_std());
@@ -128,16 +121,21 @@ impl Driver {
     /// Waits for whatever comes first, among what is wanted.
     async fn wait(&self, sleep: &mut Pin<Box<Sleep>>) -> io::Result<Woken> {
         let has_output = self.machine.output_bytes() > 0;
-        let may_read = !self.machine.is_closed()
-            && !self.client.is_waiting()
-            && !self.client.is_held_back()
-            && self.machine.output_bytes() < OUTPUT_BYTES_MAX;
+        let may_read = self.may_read();
         tokio::select! {
             readable = self.stream.readable(), if may_read => readable.map(|()| Woken::Readable),
             writable = self.stream.writable(), if has_output => writable.map(|()| Woken::Writable),
             () = self.bell.0.notified() => Ok(Woken::Bell),
             () = sleep.as_mut() => Ok(Woken::Time),
         }
+    }
+
+    /// Whether what arrives can be dealt with now. If not, it waits in the kernel, and then with the peer.
+    fn may_read(&self) -> bool {
+        !self.machine.is_closed()
+            && !self.client.is_waiting()
+            && !self.client.is_held_back()
+            && self.machine.output_bytes() < OUTPUT_BYTES_MAX
     }
 
     /// Takes what has arrived and acts on it.
@@ -156,13 +154,6 @@ impl Driver {
         })
     }
 
-    /// Acts on what was kept while the broker owed an answer.
-    fn go_on(&mut self) {
-        if self.machine.has_kept_input() && !self.client.is_waiting() {
-            self.obey(&[]);
-        }
-    }
-
     fn obey(&mut self, mut input: &[u8]) {
         let now = std::time::Instant::now();
         let now_ms = wall_clock_ms();
@@ -171,11 +162,12 @@ impl Driver {
             self.client.handle_command(now_ms, command);
             // An answer may change what the next bytes mean: it is told before they are looked at.
             while let Some(event) = self.client.pop_event() {
-                self.machine.handle_event(now, event);
+                self.tell(now, event);
             }
         }
         self.machine.keep(input);
         self.client.hand_over();
+        self.log_channel_error();
     }
 
     /// Says what there is to say, as far as the socket takes it.
@@ -193,22 +185,29 @@ impl Driver {
     fn collect(&mut self) -> bool {
         let now = std::time::Instant::now();
         while self.machine.output_bytes() < OUTPUT_BYTES_MAX {
-            let Some(event) = self.client.poll_event() else { return true };
-            if !self.is_logged && matches!(event, model::Event::Opened) {
-                self.is_logged = true;
-                self.log_opened();
-            }
-            self.machine.handle_event(now, event);
+            let Some(event) = self.client.poll_event() else {
+                // An event may have ended a session or freed input that was kept: both come out as commands.
+                self.obey(&[]);
+                return !self.client.has_events();
+            };
+            self.tell(now, event);
         }
         false
+    }
+
+    fn tell(&mut self, now: std::time::Instant, event: Event) {
+        if matches!(event, Event::Opened) {
+            self.log_opened();
+        }
+        self.machine.handle_event(now, event);
     }
 
     /// Writes what the socket takes; true if it takes no more.
     fn write(&mut self) -> io::Result<bool> {
         while self.machine.output_bytes() > 0 {
             let written = {
-                let mut slices: Vec<IoSlice<'_>> = Vec::with_capacity(SLICES_MAX);
-                self.machine.io_slices(&mut slices, SLICES_MAX);
+                let mut slices: Vec<IoSlice<'_>> = Vec::new();
+                self.machine.io_slices(&mut slices);
                 self.stream.try_write_vectored(&slices)
             };
             match written {
@@ -225,15 +224,27 @@ impl Driver {
             peer = %self.peer,
             user = %self.client.user(),
             vhost = %self.client.vhost(),
-            name = self.machine.connection_name().unwrap_or_default(),
+            name = self.machine.connection_name().map_or("", model::Name::as_str),
+            product = self.machine.product().map_or("", model::Name::as_str),
             "user authenticated and granted access to vhost"
         );
     }
 
-    async fn finish(mut self, ended: io::Result<()>) {
-        match (&ended, self.machine.ended()) {
+    fn log_channel_error(&mut self) {
+        if let Some((session, error)) = self.machine.take_channel_error() {
+            tracing::info!(peer = %self.peer, channel = session.0, %error, "channel closed for an error");
+        }
+    }
+
+    async fn finish(self, ended: io::Result<()>) {
+        match (&ended, self.machine.end()) {
             (Err(error), _) => tracing::info!(peer = %self.peer, %error, "closing AMQP connection: it broke"),
-            (Ok(()), Some(end)) => tracing::info!(peer = %self.peer, %end, "closing AMQP connection"),
+            (Ok(()), Some(End::EndOfInput { without_a_byte: true })) => {
+                tracing::debug!(peer = %self.peer, "a peer looked whether the port is open");
+            }
+            (Ok(()), Some(end)) => {
+                tracing::info!(peer = %self.peer, because = ending(end), "closing AMQP connection");
+            }
             (Ok(()), None) => tracing::info!(peer = %self.peer, "closing AMQP connection"),
         }
         let Self { client, mut stream, .. } = self;
@@ -242,6 +253,21 @@ impl Driver {
         if ended.is_ok() && stream.shutdown().await.is_ok() {
             let _ = tokio::time::timeout(LINGER, read_out(&stream)).await;
         }
+    }
+}
+
+/// Why a connection ended, in words.
+fn ending(end: &End) -> String {
+    match end {
+        End::ByPeer { code: 200, .. } => "the client closed it".to_owned(),
+        End::ByPeer { code, text } => format!("the client closed it: {code} {text}"),
+        End::Protocol { error, channel, .. } => format!("protocol error on channel {channel}: {error}"),
+        End::LoginRefused { mechanism } => format!("login refused ({mechanism})"),
+        End::Refused(reply) => reply.text.clone(),
+        End::Forced { reason } => reason.clone(),
+        End::HeartbeatMissed { seconds } => format!("no heartbeat for two intervals of {seconds} s"),
+        End::HandshakeTimeout => "the handshake took too long".to_owned(),
+        End::EndOfInput { .. } => "the client went away without a goodbye".to_owned(),
     }
 }
 
@@ -262,7 +288,8 @@ fn far_from(now: Instant) -> Instant {
     now + Duration::from_secs(24 * 3600)
 }
 
-fn wall_clock_ms() -> u64 {
+/// Milliseconds since 1970.
+pub(crate) fn wall_clock_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

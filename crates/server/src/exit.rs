@@ -30,6 +30,9 @@ pub(crate) enum Failure {
 /// What a wrong command line ends with (`EX_USAGE`).
 pub(crate) const USAGE: u8 = 64;
 
+/// What the node ends with when its log can no longer be written (`EX_IOERR`).
+pub(crate) const STORAGE: u8 = 74;
+
 impl Failure {
     /// The code that the program ends with.
     pub(crate) fn code(&self) -> u8 {

@@ -1,7 +1,7 @@
 //! What the machine allows: open files and memory.
 //!
-//! Texts of the kernel are parsed by pure functions; [`total_memory_bytes`] and [`raise_open_files`] are the two that
-//! look at the world. What cannot be found out is no error: the limit is then the next wider one.
+//! Texts of the kernel are parsed by pure functions; the public functions look at
+//! the world. What cannot be found out is no error: the limit is then the next wider one.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -35,6 +35,23 @@ pub(crate) fn total_memory_bytes() -> Option<u64> {
     let files = memory_limit_files(&groups);
     let allowed = files.iter().filter_map(|file| parse_limit(&read(file)?)).min();
     [machine, allowed].into_iter().flatten().min()
+}
+
+/// Memory of this process that is in use now.
+pub(crate) fn resident_bytes() -> Option<u64> {
+    let pages = parse_resident_pages(&std::fs::read_to_string("/proc/self/statm").ok()?)?;
+    pages.checked_mul(rustix::param::page_size() as u64)
+}
+
+/// The second number of `/proc/self/statm`.
+fn parse_resident_pages(text: &str) -> Option<u64> {
+    text.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+/// Bytes that this process may still write to the file system of `path`.
+pub(crate) fn free_bytes(path: &Path) -> Option<u64> {
+    let status = rustix::fs::statvfs(path).ok()?;
+    status.f_bavail.checked_mul(status.f_frsize)
 }
 
 /// `MemTotal:       16384000 kB` → bytes.

@@ -1,18 +1,13 @@
 //! The sockets that accept connections.
 
-use std::{
-    io,
-    net::SocketAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use broker::Broker;
 use rustix::rand::{GetRandomFlags, getrandom};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::{config::Listen, connection, exit::Failure};
+use crate::{config::settings::Listen, connection, exit::Failure};
 
 /// Connections the kernel queues up before they are accepted.
 const BACKLOG: i32 = 1024;
@@ -28,14 +23,22 @@ pub(crate) fn bind_all(listens: &[Listen]) -> Result<Vec<TcpListener>, Failure> 
             Err(error) if listen.optional && is_absent(&error) => {
                 tracing::debug!(address = %listen.address, "this machine has no such address");
             }
-            Err(error) => return Err(Failure::Listen { address: listen.address, error }),
+            Err(error) => return Err(cannot_listen(listen.address, error)),
         }
     }
     Ok(bound)
 }
 
+fn cannot_listen(address: SocketAddr, error: io::Error) -> Failure {
+    if error.kind() == io::ErrorKind::AddrInUse {
+        return Failure::PortBusy { address };
+    }
+    Failure::Other(anyhow::Error::new(error).context(format!("cannot listen on {address}")))
+}
+
 fn is_absent(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
+    error.kind() == io::ErrorKind::AddrNotAvailable
+        || error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
@@ -94,6 +97,12 @@ impl Service {
             tracing::error!(%error, "the system has no randomness: connection refused");
             return;
         }
-        tokio::spawn(connection::serve(stream, peer, Arc::clone(&self.broker), Arc::clone(&self.settings), seed));
+        tokio::spawn(connection::serve(
+            stream,
+            peer,
+            Arc::clone(&self.broker),
+            Arc::clone(&self.settings),
+            seed,
+        ));
     }
 }

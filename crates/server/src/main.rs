@@ -4,16 +4,23 @@
 //! What is decided from texts alone (`arguments`, `config`, `environment`) is free of the world all the same.
 
 #![expect(clippy::disallowed_methods, reason = "this is the crate that touches the world")]
-#![expect(dead_code, reason = "the node, which reads all the settings, comes with the next change")]
 
 mod arguments;
 mod banner;
 mod config;
+mod connection;
 mod data_folder;
 mod environment;
 mod exit;
 mod limits;
+mod listener;
 mod log;
+mod node;
+mod threads;
+mod watch;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 use std::{
     io::{self, Write},
@@ -63,8 +70,7 @@ fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
     let open_files = limits::raise_open_files();
     tracing::debug!(was = ?open_files.was, now = ?open_files.now, "limit of open files");
     let folder = DataFolder::open(&settings.data_dir)?;
-    tracing::info!(data_dir = %folder.path().display(), "the settings are in order");
-    Ok(())
+    node::run(&settings, &folder)
 }
 
 fn settings(arguments: &ServeArguments) -> Result<Settings, Failure> {

@@ -7,16 +7,17 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
-use broker::Broker;
-use model::{Table, Value};
+use anyhow::{Context, anyhow};
+use broker::{Broker, First, topology::PermissionPatterns};
+use model::{Name, Value};
 use rustix::rand::{GetRandomFlags, getrandom};
 use storage::{Engine, Fault, disk::os::OsDisk};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     banner,
-    config::{Mechanism, Settings},
+    config::{Settings, settings::Mechanism},
+    connection::wall_clock_ms,
     data_folder::DataFolder,
     exit::Failure,
     limits,
@@ -25,8 +26,12 @@ use crate::{
     watch,
 };
 
+/// What a machine is taken to have that does not tell.
+const MEMORY_BYTES_ASSUMED: u64 = 1024 * 1024 * 1024;
 /// How long connections may take to say goodbye when the node stops.
 const GOODBYE: Duration = Duration::from_secs(3);
+/// The longest handshake where no limit was set.
+const HANDSHAKE_MS_MAX: u64 = 24 * 3600 * 1000;
 /// How often it is looked whether they have.
 const GOODBYE_LOOK: Duration = Duration::from_millis(20);
 
@@ -34,7 +39,8 @@ const GOODBYE_LOOK: Duration = Duration::from_millis(20);
 pub(crate) fn run(settings: &Settings, folder: &DataFolder) -> Result<(), Failure> {
     let (engine, recovered) = open_engine(folder)?;
     report(&recovered);
-    let memory_bytes = limits::memory_bytes(settings.memory.total_bytes);
+    let memory_bytes =
+        settings.memory.total_bytes.or_else(limits::total_memory_bytes).unwrap_or(MEMORY_BYTES_ASSUMED);
     let broker = Arc::new(
         Broker::recover(Arc::clone(&engine), &recovered, broker_settings(settings, memory_bytes))
             .context("the data folder cannot be read back")?,
@@ -48,7 +54,9 @@ pub(crate) fn run(settings: &Settings, folder: &DataFolder) -> Result<(), Failur
     let served = runtime.block_on(serve(settings, folder, &broker, &engine, memory_bytes));
     runtime.shutdown_timeout(GOODBYE);
     threads.stop();
-    engine.close(&broker.delivered_below()).context("cannot close the log in order: the next start recovers it")?;
+    engine
+        .close(broker.delivered_below())
+        .context("cannot close the log in order: the next start recovers it")?;
     served
 }
 
@@ -67,13 +75,22 @@ fn open_engine(folder: &DataFolder) -> Result<(Arc<Engine>, storage::Recovered),
 fn report(recovered: &storage::Recovered) {
     let messages: u64 = recovered.logs.iter().map(|log| log.state.entries).sum();
     if !recovered.logs.is_empty() {
-        tracing::info!(logs = recovered.logs.len(), entries = messages, clean = recovered.clean, "log recovered");
+        tracing::info!(
+            logs = recovered.logs.len(),
+            entries = messages,
+            clean = recovered.clean,
+            "log recovered"
+        );
     }
     if let Some(torn) = &recovered.torn_tail {
-        tracing::warn!(%torn, "the log ended in a write that was never confirmed: cut off and kept aside");
+        tracing::warn!(file = torn.file, offset = torn.offset, bytes = torn.len, kept = ?torn.kept, "the log ended in a write that was never confirmed: cut off and kept aside");
     }
     for damage in &recovered.damaged {
-        tracing::error!(%damage, "the log is damaged: what it held may have been confirmed; it is kept aside");
+        let log = damage.log.map(|log| log.0);
+        tracing::error!(
+            file = damage.file, offset = damage.offset, log, reason = %damage.reason, kept = ?damage.kept,
+            "the log is damaged: what it held there may have been confirmed"
+        );
     }
 }
 
@@ -91,22 +108,28 @@ fn set_up(broker: &Broker, settings: &Settings) -> Result<(), Failure> {
     if !broker.is_new() {
         return Ok(());
     }
-    let first = &settings.first_user;
+    let wanted = &settings.first_user;
     let mut salt = [0; 4];
     getrandom(&mut salt, GetRandomFlags::empty()).context("the system has no randomness")?;
-    let tags: Vec<String> = first.tags.iter().cloned().collect();
-    let wanted = broker::FirstUser {
-        name: &first.name,
-        password: &first.password,
-        tags: &tags,
-        vhost: &first.vhost,
-        configure: &first.permissions.configure,
-        write: &first.permissions.write,
-        read: &first.permissions.read,
-        salt,
+    let tags = wanted
+        .tags
+        .iter()
+        .map(|tag| Name::parse(tag))
+        .collect::<Result<_, _>>()
+        .context("a tag is too long")?;
+    let first = First {
+        user: wanted.name.clone(),
+        password: wanted.password.clone(),
+        tags,
+        vhost: wanted.vhost.clone(),
+        permissions: PermissionPatterns {
+            configure: wanted.permissions.configure.clone(),
+            write: wanted.permissions.write.clone(),
+            read: wanted.permissions.read.clone(),
+        },
     };
-    broker.set_up(&wanted).context("the first user cannot be made")?;
-    Ok(())
+    let made = broker.set_up(first, salt, wall_clock_ms());
+    made.map_err(|refusal| anyhow!("the first user cannot be made: {refusal:?}").into())
 }
 
 async fn serve(
@@ -125,8 +148,10 @@ async fn serve(
         settings: Arc::new(amqp_settings(settings)),
         connections_max: settings.connection.connections_max,
     };
-    let mut tasks: Vec<_> =
-        listeners.into_iter().map(|listener| tokio::spawn(listener::accept(listener, service.clone()))).collect();
+    let mut tasks: Vec<_> = listeners
+        .into_iter()
+        .map(|listener| tokio::spawn(listener::accept(listener, service.clone())))
+        .collect();
     tasks.push(tokio::spawn(watch::watch(
         Arc::clone(broker),
         Arc::clone(engine),
@@ -161,56 +186,34 @@ async fn drain(broker: &Broker) {
 
 fn amqp_settings(settings: &Settings) -> amqp091::Settings {
     let limits = &settings.connection;
-    let mut amqp = amqp091::Settings::default();
-    amqp.server_properties = server_properties(settings);
-    amqp.mechanisms = limits
-        .mechanisms
-        .iter()
-        .map(|mechanism| match mechanism {
-            Mechanism::Plain => amqp091::Mechanism::Plain,
-            Mechanism::AmqPlain => amqp091::Mechanism::AmqPlain,
-        })
-        .collect();
-    amqp.channel_max = limits.channel_max;
-    amqp.frame_max = limits.frame_max;
-    amqp.initial_frame_max = limits.initial_frame_max;
-    amqp.heartbeat_seconds = limits.heartbeat_s;
-    amqp.message_bytes_max = limits.message_bytes_max;
-    if let Some(timeout_ms) = limits.handshake_timeout_ms {
-        amqp.handshake_timeout = Duration::from_millis(timeout_ms);
-    }
-    amqp
-}
-
-/// What clients are told of the server: RabbitMQ's keys, which they look at, and the truth beside them.
-fn server_properties(settings: &Settings) -> Table {
-    let mut capabilities = Table::default();
-    for capability in [
-        "publisher_confirms",
-        "exchange_exchange_bindings",
-        "basic.nack",
-        "consumer_cancel_notify",
-        "connection.blocked",
-        "consumer_priorities",
-        "authentication_failure_close",
-        "per_consumer_qos",
-    ] {
-        capabilities.push(capability, Value::Bool(true));
-    }
-    let platform = format!("Rust, {}", std::env::consts::OS);
-    let mut properties = Table::default();
-    properties.push("capabilities", Value::Table(capabilities));
+    let mut amqp = amqp091::Settings {
+        server_properties: amqp091::Settings::server_properties(
+            &settings.identity.product,
+            &settings.identity.version,
+            &settings.node_name,
+        ),
+        plain: limits.mechanisms.contains(&Mechanism::Plain),
+        amqplain: limits.mechanisms.contains(&Mechanism::AmqPlain),
+        channel_max: limits.channel_max,
+        frame_max: limits.frame_max,
+        initial_frame_max: limits.initial_frame_max,
+        heartbeat_seconds: limits.heartbeat_s,
+        message_bytes_max: limits.message_bytes_max,
+        // Without a limit of its own a handshake may still not take for ever.
+        handshake_timeout: Duration::from_millis(limits.handshake_timeout_ms.unwrap_or(HANDSHAKE_MS_MAX)),
+        ..amqp091::Settings::default()
+    };
+    // What clients look at says RabbitMQ; the truth stands beside it.
+    let platform = format!("Rust on {}", std::env::consts::OS);
     for (key, value) in [
-        ("cluster_name", settings.node_name.as_str()),
         ("copyright", "Copyright (c) the Harefoot contributors"),
         ("information", "Harefoot, a message broker that speaks RabbitMQ's protocols"),
         ("platform", platform.as_str()),
-        ("product", settings.identity.product.as_str()),
         ("product_name", "Harefoot"),
         ("product_version", banner::VERSION),
-        ("version", settings.identity.version.as_str()),
     ] {
-        properties.push(key, Value::text(value));
+        amqp.server_properties.push(key, Value::text(value));
     }
-    properties
+    amqp.server_properties.0.sort_by(|(one, _), (other, _)| one.cmp(other));
+    amqp
 }

@@ -1,8 +1,7 @@
 //! The node's own threads: the one that makes the log durable, those that read it, the one that keeps house.
 
 use std::{
-    io,
-    process,
+    io, process,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -37,6 +36,7 @@ impl Threads {
         let mut spawn = |name: &str, body: Box<dyn Fn() + Send>| {
             let is_stopping = Arc::clone(&is_stopping);
             let turn = move || {
+                let _guard = StopOnPanic;
                 while !is_stopping.load(Ordering::Acquire) {
                     body();
                 }
@@ -62,6 +62,17 @@ impl Threads {
             if thread.join().is_err() {
                 tracing::error!("a thread of the node had panicked");
             }
+        }
+    }
+}
+
+/// A bug in these threads costs the node: without them nothing is confirmed, and nobody would know why.
+struct StopOnPanic;
+
+impl Drop for StopOnPanic {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            process::abort();
         }
     }
 }

@@ -14,6 +14,9 @@ use crate::{config::Settings, limits};
 /// How often it is looked.
 const INTERVAL: Duration = Duration::from_millis(1000);
 
+/// The size at which files of the log stop growing.
+const WAL_FILE_BYTES_MAX: u64 = 128 * 1024 * 1024;
+
 /// From where on it is an alarm.
 pub(crate) struct Thresholds {
     memory_bytes: u64,
@@ -51,7 +54,7 @@ fn look(broker: &Broker, engine: &Engine, thresholds: &Thresholds) {
         }
     }
     if let Some(free) = limits::free_bytes(&thresholds.data_dir) {
-        let wal_file_bytes = engine.usage().wal_file_bytes;
+        let wal_file_bytes = engine.usage().wal_bytes.min(WAL_FILE_BYTES_MAX);
         let limit = thresholds.settings.disk_free_limit.bytes(thresholds.total_memory_bytes, wal_file_bytes);
         let is_low = free < limit;
         if broker.alarms().set_disk(is_low) {

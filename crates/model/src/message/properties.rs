@@ -11,6 +11,18 @@ use crate::{
     table::{self, TableError},
 };
 
+/// The bits of the flag word.
+pub mod flag {
+    /// There are headers.
+    pub const HEADERS: u16 = 1 << 13;
+    /// There is a reply-to.
+    pub const REPLY_TO: u16 = 1 << 9;
+    /// There is an expiration.
+    pub const EXPIRATION: u16 = 1 << 8;
+    /// There is a user-id.
+    pub const USER_ID: u16 = 1 << 4;
+}
+
 /// The properties of one message, borrowed from its bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Properties<'a> {

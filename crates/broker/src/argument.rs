@@ -1,0 +1,359 @@
+//! The arguments of queues: which there are, what they may be, what they mean, and when two declarations are the same.
+//!
+//! One table, [`QUEUE`], in the order in which RabbitMQ 4.0.5 looks at them, so that of several mistakes the same one is
+//! reported. Arguments that are not in it are kept and mean nothing.
+
+use model::{
+    Name, Refusal, Table, Value,
+    refusal::{Named, Property},
+};
+
+use crate::{route::term, topology::QueueKind};
+
+pub(crate) const QUEUE_TYPE: &str = "x-queue-type";
+const DEAD_LETTER_EXCHANGE: &str = "x-dead-letter-exchange";
+const DEAD_LETTER_ROUTING_KEY: &str = "x-dead-letter-routing-key";
+
+/// RabbitMQ: the longest time is ten years of 365 days.
+const TIME_MAX_MS: i64 = 315_360_000_000;
+const PRIORITY_MAX: i64 = 255;
+
+/// What happens to a message that a full queue is offered.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Overflow {
+    /// The oldest goes.
+    #[default]
+    DropHead,
+    /// The new one is not taken.
+    RejectPublish,
+    /// The new one is not taken, and dead-lettered.
+    RejectPublishDeadLetter,
+}
+
+/// The arguments that mean something.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct QueueArguments {
+    /// `x-queue-type`
+    pub kind: QueueKind,
+    /// `x-message-ttl`
+    pub message_ttl_ms: Option<u64>,
+    /// `x-expires`
+    pub expires_ms: Option<u64>,
+    /// `x-max-length`
+    pub max_length: Option<u64>,
+    /// `x-max-length-bytes`
+    pub max_length_bytes: Option<u64>,
+    /// `x-overflow`
+    pub overflow: Option<Overflow>,
+    /// `x-dead-letter-exchange`; the default exchange if it is empty.
+    pub dead_letter_exchange: Option<Name>,
+    /// `x-dead-letter-routing-key`
+    pub dead_letter_routing_key: Option<Name>,
+    /// `x-max-priority`
+    pub max_priority: Option<u8>,
+    /// `x-single-active-consumer`
+    pub single_active_consumer: bool,
+}
+
+/// Why a value is not taken, in RabbitMQ's words.
+struct Unfit(String);
+
+type Check = fn(&Value, &Table) -> Result<(), Unfit>;
+
+/// The arguments of a classic queue, in the order of checking; compared on a second declaration in the order of
+/// [`COMPARED`].
+const QUEUE: &[(&str, Check)] = &[
+    (QUEUE_TYPE, check_queue_type),
+    ("x-expires", check_positive_time),
+    ("x-message-ttl", check_time),
+    (DEAD_LETTER_ROUTING_KEY, check_dead_letter_routing_key),
+    ("x-max-length", check_not_negative),
+    ("x-max-length-bytes", check_not_negative),
+    ("x-max-priority", check_priority),
+    ("x-overflow", check_overflow),
+    ("x-queue-mode", check_queue_mode),
+    ("x-queue-version", check_queue_version),
+    ("x-single-active-consumer", check_bool),
+    ("x-queue-leader-locator", check_locator),
+];
+
+/// Those that only other queue types have.
+const OTHER_TYPES: &[&str] = &[
+    "x-delivery-limit",
+    "x-dead-letter-strategy",
+    "x-max-in-memory-length",
+    "x-max-in-memory-bytes",
+    "x-quorum-initial-group-size",
+    "x-initial-cluster-size",
+    "x-max-age",
+    "x-stream-max-segment-size-bytes",
+];
+
+const COMPARED: &[&str] = &[
+    "x-expires",
+    "x-message-ttl",
+    DEAD_LETTER_EXCHANGE,
+    DEAD_LETTER_ROUTING_KEY,
+    "x-max-length",
+    "x-max-length-bytes",
+    "x-max-priority",
+    "x-overflow",
+    "x-queue-mode",
+    "x-queue-version",
+    "x-single-active-consumer",
+    QUEUE_TYPE,
+    "x-queue-master-locator",
+    "x-queue-leader-locator",
+];
+
+impl QueueArguments {
+    /// Checks all arguments and reads those that mean something.
+    pub(crate) fn parse(table: &Table, named: impl Fn() -> Named) -> Result<Self, Refusal> {
+        // RabbitMQ looks at the dead letter exchange first, to check permissions on it.
+        name_argument(table, DEAD_LETTER_EXCHANGE, &named)?;
+        for (argument, check) in QUEUE {
+            if let Some(value) = table.get(argument) {
+                check(value, table).map_err(|Unfit(reason)| invalid(argument, &named, reason))?;
+            }
+        }
+        if let Some(argument) = OTHER_TYPES.iter().find(|argument| table.get(argument).is_some()) {
+            let queue_type = "rabbit_classic_queue";
+            return Err(Refusal::ForeignArgument { argument: name(argument), named: named(), queue_type });
+        }
+        let fits = |argument| table.get(argument).is_none_or(|value| value_as_name(value).is_some());
+        if !fits(DEAD_LETTER_ROUTING_KEY) {
+            return Err(invalid(DEAD_LETTER_ROUTING_KEY, &named, NOT_A_NAME.to_owned()));
+        }
+        Ok(Self::lenient(table))
+    }
+
+    /// Reads what is valid and passes over the rest: for arguments that were checked before.
+    pub(crate) fn lenient(table: &Table) -> Self {
+        let number =
+            |argument| table.get(argument)?.as_integer().and_then(|number| u64::try_from(number).ok());
+        let text = |argument| value_as_name(table.get(argument)?);
+        Self {
+            kind: QueueKind::Classic,
+            message_ttl_ms: number("x-message-ttl"),
+            expires_ms: number("x-expires"),
+            max_length: number("x-max-length"),
+            max_length_bytes: number("x-max-length-bytes"),
+            overflow: table.get("x-overflow").and_then(Value::as_text).and_then(Overflow::parse),
+            dead_letter_exchange: text(DEAD_LETTER_EXCHANGE),
+            dead_letter_routing_key: text(DEAD_LETTER_ROUTING_KEY),
+            max_priority: number("x-max-priority").and_then(|number| u8::try_from(number).ok()),
+            single_active_consumer: table.get("x-single-active-consumer") == Some(&Value::Bool(true)),
+        }
+    }
+}
+
+impl Overflow {
+    fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "drop-head" => Self::DropHead,
+            "reject-publish" => Self::RejectPublish,
+            "reject-publish-dlx" => Self::RejectPublishDeadLetter,
+            _ => return None,
+        })
+    }
+}
+
+const NOT_A_NAME: &str = "\"expected at most 255 bytes of UTF-8\"";
+
+fn name(text: &str) -> Name {
+    Name::parse(text).unwrap_or_default()
+}
+
+fn value_as_name(value: &Value) -> Option<Name> {
+    Name::parse(value.as_text()?).ok()
+}
+
+fn invalid(argument: &str, named: impl Fn() -> Named, reason: String) -> Refusal {
+    Refusal::InvalidArgument { argument: name(argument), named: named(), reason }
+}
+
+/// Checks that an argument, if it is there, names an exchange.
+pub(crate) fn name_argument(table: &Table, argument: &str, named: impl Fn() -> Named) -> Result<(), Refusal> {
+    match table.get(argument) {
+        None => Ok(()),
+        Some(value @ Value::Text(_)) if value_as_name(value).is_some() => Ok(()),
+        Some(Value::Text(_)) => Err(invalid(argument, named, NOT_A_NAME.to_owned())),
+        Some(other) => Err(Refusal::InvalidArgumentType {
+            argument: name(argument),
+            named: named(),
+            found: other.type_word(),
+        }),
+    }
+}
+
+fn integer(value: &Value) -> Result<i64, Unfit> {
+    value.as_integer().ok_or_else(|| Unfit(format!("\"expected integer, got {}\"", value.type_word())))
+}
+
+fn text(value: &Value) -> Result<&[u8], Unfit> {
+    match value {
+        Value::Text(text) => Ok(text),
+        other => Err(unacceptable(other)),
+    }
+}
+
+fn unacceptable(value: &Value) -> Unfit {
+    Unfit(format!("{{unacceptable_type,{}}}", value.type_word()))
+}
+
+fn check_not_negative(value: &Value, _: &Table) -> Result<(), Unfit> {
+    match integer(value)? {
+        number if number < 0 => Err(Unfit(format!("{{value_negative,{number}}}"))),
+        _ => Ok(()),
+    }
+}
+
+fn check_time(value: &Value, table: &Table) -> Result<(), Unfit> {
+    check_not_negative(value, table)?;
+    match integer(value)? {
+        number if number > TIME_MAX_MS => Err(Unfit(format!("{{value_too_large,{number}}}"))),
+        _ => Ok(()),
+    }
+}
+
+fn check_positive_time(value: &Value, table: &Table) -> Result<(), Unfit> {
+    match integer(value)? {
+        0 => Err(Unfit("{value_zero,0}".to_owned())),
+        _ => check_time(value, table),
+    }
+}
+
+fn check_priority(value: &Value, table: &Table) -> Result<(), Unfit> {
+    check_not_negative(value, table)?;
+    match integer(value)? {
+        number if number > PRIORITY_MAX => Err(Unfit(format!("{{max_value_exceeded,{number}}}"))),
+        _ => Ok(()),
+    }
+}
+
+fn check_queue_version(value: &Value, table: &Table) -> Result<(), Unfit> {
+    check_not_negative(value, table)?;
+    match integer(value)? {
+        1 | 2 => Ok(()),
+        number => Err(Unfit(format!("\"unsupported queue version '{number}'\""))),
+    }
+}
+
+fn check_queue_type(value: &Value, _: &Table) -> Result<(), Unfit> {
+    match text(value)? {
+        b"classic" => Ok(()),
+        // These exist in RabbitMQ, and that is what it says where they are switched off.
+        kind @ (b"quorum" | b"stream") => {
+            Err(Unfit(format!("\"queue type {} is not enabled\"", String::from_utf8_lossy(kind))))
+        }
+        other => Err(Unfit(format!("\"unsupported queue type '{}'\"", String::from_utf8_lossy(other)))),
+    }
+}
+
+fn check_queue_mode(value: &Value, _: &Table) -> Result<(), Unfit> {
+    match text(value)? {
+        b"default" | b"lazy" => Ok(()),
+        other => Err(Unfit(format!("\"unsupported queue mode '{}'\"", String::from_utf8_lossy(other)))),
+    }
+}
+
+fn check_overflow(value: &Value, _: &Table) -> Result<(), Unfit> {
+    let word = std::str::from_utf8(text(value)?).unwrap_or_default();
+    Overflow::parse(word).map(|_| ()).ok_or_else(|| Unfit("invalid_overflow".to_owned()))
+}
+
+fn check_locator(value: &Value, _: &Table) -> Result<(), Unfit> {
+    match text(value)? {
+        b"client-local" | b"balanced" | b"random" | b"least-leaders" | b"min-masters" => Ok(()),
+        _ => Err(Unfit("invalid_queue_locator_arg".to_owned())),
+    }
+}
+
+fn check_bool(value: &Value, _: &Table) -> Result<(), Unfit> {
+    match value {
+        Value::Bool(_) => Ok(()),
+        other => Err(unacceptable(other)),
+    }
+}
+
+fn check_dead_letter_routing_key(value: &Value, table: &Table) -> Result<(), Unfit> {
+    text(value)?;
+    match table.get(DEAD_LETTER_EXCHANGE) {
+        Some(_) => Ok(()),
+        None => Err(Unfit("routing_key_but_no_dlx_defined".to_owned())),
+    }
+}
+
+/// Refuses a declaration whose property differs from that of what exists.
+pub(crate) fn assert_equivalent(
+    property: &str,
+    named: impl Fn() -> Named,
+    received: bool,
+    current: bool,
+) -> Result<(), Refusal> {
+    if received == current {
+        return Ok(());
+    }
+    Err(Refusal::Inequivalent {
+        argument: name(property),
+        named: named(),
+        received: Property::Plain(received.to_string()),
+        current: Property::Plain(current.to_string()),
+    })
+}
+
+/// Refuses a declaration one of whose arguments differs from that of what exists.
+pub(crate) fn assert_equivalent_arguments(
+    named: impl Fn() -> Named,
+    received: &Table,
+    current: &Table,
+) -> Result<(), Refusal> {
+    for argument in COMPARED {
+        assert_same_argument(argument, &named, received.get(argument), current.get(argument))?;
+    }
+    Ok(())
+}
+
+/// Refuses an argument that differs from that of what exists: integers of all widths are one class, floats another.
+pub(crate) fn assert_same_argument(
+    argument: &str,
+    named: impl Fn() -> Named,
+    received: Option<&Value>,
+    current: Option<&Value>,
+) -> Result<(), Refusal> {
+    let whole = |value: Option<&Value>| {
+        value.map_or(Property::None, |value| Property::Value(Box::new(value.clone())))
+    };
+    let (received, current) = match (received, current) {
+        (None, None) => return Ok(()),
+        (Some(received), Some(current)) if is_same(received, current) => return Ok(()),
+        (Some(received), Some(current)) => {
+            (Property::Plain(plain(received)), Property::Plain(plain(current)))
+        }
+        (received, current) => (whole(received), whole(current)),
+    };
+    Err(Refusal::Inequivalent { argument: name(argument), named: named(), received, current })
+}
+
+fn is_same(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::F32(one), Value::F64(other)) | (Value::F64(other), Value::F32(one)) => {
+            f64::from(*one) == *other
+        }
+        (one, other) => match (one.as_integer(), other.as_integer()) {
+            (Some(one), Some(other)) => one == other,
+            _ => one == other,
+        },
+    }
+}
+
+/// A value without its type, as RabbitMQ sets two side by side.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Text(text) => String::from_utf8_lossy(text).into_owned(),
+        other => term::value(other),
+    }
+}
+
+#[cfg(test)]
+mod tests;

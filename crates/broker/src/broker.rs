@@ -1,0 +1,339 @@
+//! The broker of a node: topology, live queues, log, alarms and the connections to them.
+//!
+//! Shared by all connections. Locks, in the order in which they may be taken: metadata (one writer), topology, then
+//! nothing but the registry of queues; never a queue's lock under any of them but metadata's, and never any of them
+//! under a queue's.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use foldhash::fast::FixedState;
+use model::{Name, Refusal};
+use parking_lot::{Condvar, Mutex, RwLock};
+use storage::{Engine, Fault, LogId, Lsn};
+
+use crate::{
+    client::Client,
+    durability::Durability,
+    flow::{Alarms, Memory},
+    mailbox::{Bell, Mailbox},
+    metadata::{METADATA_LOG, Metadata, RecoveryError},
+    queue::{Effects, Queue, Recovered},
+    topology::{ConnectionId, Entry, Fact, First, QueueId, QueueRecord, Topology},
+};
+
+/// What the broker is told of the world when it starts.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Bytes of ready messages in memory before queues keep only little of them.
+    pub resident_bytes_max: u64,
+    /// Log bytes that are not durable yet before publishers are made to wait.
+    pub staged_bytes_max: u64,
+    /// Consumers of one session.
+    pub consumers_per_session_max: u32,
+    /// Users who may log in from the local host only.
+    pub loopback_users: Vec<Name>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            resident_bytes_max: 64 * 1024 * 1024,
+            staged_bytes_max: 64 * 1024 * 1024,
+            consumers_per_session_max: u32::MAX,
+            loopback_users: vec![Name::parse("guest").unwrap_or_default()],
+        }
+    }
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Broker {
+    pub(crate) settings: Settings,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) alarms: Alarms,
+    pub(crate) durability: Durability,
+    pub(crate) topology: RwLock<Topology>,
+    metadata: Mutex<Metadata>,
+    /// The position of the last metadata entry: who finds what it asked for already there waits for that.
+    metadata_last: AtomicU64,
+    /// Moves whenever anybody's permissions change.
+    permission_epoch: Arc<AtomicU64>,
+    queues: RwLock<HashMap<u64, Arc<Queue>, FixedState>>,
+    reads: Mutex<VecDeque<Arc<Queue>>>,
+    reads_wanted: Condvar,
+    clients: Mutex<BTreeMap<ConnectionId, Arc<Mailbox>>>,
+    next_connection: AtomicU64,
+}
+
+impl Broker {
+    /// Brings back what the log holds. Queues cost what describes them, not their messages.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read back whole.
+    pub fn recover(engine: Arc<Engine>, recovered: &storage::Recovered, settings: Settings) -> Result<Self, RecoveryError> {
+        if let Some(damage) = recovered.damaged.iter().find(|damage| damage.log == Some(METADATA_LOG)) {
+            return Err(RecoveryError::Damaged(format!("{} at offset {}: {}", damage.file, damage.offset, damage.reason)));
+        }
+        let (metadata, topology) = Metadata::recover(&engine)?;
+        let memory = Arc::new(Memory::new(settings.resident_bytes_max));
+        let broker = Self {
+            settings,
+            memory,
+            alarms: Alarms::default(),
+            durability: Durability::default(),
+            metadata_last: AtomicU64::new(metadata.last.0),
+            metadata: Mutex::new(metadata),
+            permission_epoch: Arc::clone(topology.permission_epoch()),
+            topology: RwLock::new(topology),
+            queues: RwLock::default(),
+            reads: Mutex::default(),
+            reads_wanted: Condvar::new(),
+            clients: Mutex::default(),
+            next_connection: AtomicU64::new(1),
+            engine,
+        };
+        broker.revive_queues(recovered);
+        // Transient queues of this run get ids that no earlier one had.
+        let started = broker.change(0, |_| Ok(Some(Entry::Started)));
+        debug_assert!(started.is_ok(), "nothing refuses a start");
+        Ok(broker)
+    }
+
+    fn revive_queues(&self, recovered: &storage::Recovered) {
+        let mut logs: HashMap<u64, Recovered, FixedState> = HashMap::default();
+        for log in recovered.logs.iter().filter(|log| log.id != METADATA_LOG) {
+            // After an unclean stop everything that is still there may have been delivered before.
+            let delivered_below = log.delivered_up_to.filter(|_| recovered.clean).unwrap_or(log.state.next);
+            let (first, next) = (log.state.first, log.state.next);
+            let (messages, bytes) = (log.state.entries, log.state.bytes);
+            logs.insert(log.id.0, Recovered { first, next, messages, bytes, delivered_below });
+        }
+        let topology = self.topology.read();
+        let mut queues = self.queues.write();
+        for record in topology.queues() {
+            let state = logs.remove(&record.id.0).unwrap_or_default();
+            queues.insert(record.id.0, Arc::new(self.live(record, state)));
+        }
+        // A queue's end lies in the log before the end of its messages: what is left over here was on its way out.
+        for orphan in logs.into_keys() {
+            self.engine.stage().drop_log(LogId(orphan));
+        }
+    }
+
+    fn live(&self, record: &Arc<QueueRecord>, state: Recovered) -> Queue {
+        Queue::new(Arc::clone(record), Arc::clone(&self.engine), Arc::clone(&self.memory), state)
+    }
+
+    /// Whether nothing was ever set up here.
+    pub fn is_new(&self) -> bool {
+        self.topology.read().is_empty()
+    }
+
+    /// Gives a new node its first user and vhost. `salt` is random.
+    ///
+    /// # Errors
+    /// When an entry cannot be written down.
+    pub fn set_up(&self, first: First, salt: [u8; 4], now_ms: u64) -> Result<(), Refusal> {
+        for entry in Topology::first_entries(first, salt) {
+            self.change(now_ms, |_| Ok(Some(entry)))?;
+        }
+        Ok(())
+    }
+
+    /// Opens a connection to the core. `seed` is random: names that the broker makes up come from it.
+    pub fn connect(self: &Arc<Self>, bell: Arc<dyn Bell>, is_loopback: bool, seed: [u8; 16]) -> Client {
+        let id = ConnectionId(self.next_connection.fetch_add(1, Ordering::Relaxed));
+        let mailbox = Arc::new(Mailbox::new(bell));
+        self.clients.lock().insert(id, Arc::clone(&mailbox));
+        Client::new(Arc::clone(self), id, mailbox, is_loopback, seed)
+    }
+
+    pub(crate) fn disconnect(&self, id: ConnectionId) {
+        self.clients.lock().remove(&id);
+    }
+
+    /// Asks every connection to end, with this reason.
+    pub fn close_clients(&self, reason: &str) {
+        for mailbox in self.clients.lock().values() {
+            mailbox.force_close(reason);
+        }
+    }
+
+    /// How many connections there are.
+    pub fn client_count(&self) -> usize {
+        self.clients.lock().len()
+    }
+
+    /// The topology, to be read.
+    pub fn topology(&self) -> &RwLock<Topology> {
+        &self.topology
+    }
+
+    /// The alarms of the node.
+    pub fn alarms(&self) -> &Alarms {
+        &self.alarms
+    }
+
+    /// The live queue of a record.
+    pub fn queue(&self, record: &QueueRecord) -> Option<Arc<Queue>> {
+        self.queues.read().get(&record.id.0).cloned()
+    }
+
+    /// The live queues with these ids; one that is gone is left out.
+    pub(crate) fn live_queues(&self, ids: &[QueueId]) -> Arc<[Arc<Queue>]> {
+        let queues = self.queues.read();
+        ids.iter().filter_map(|id| queues.get(&id.0).cloned()).collect()
+    }
+
+    /// Changes the metadata: `wish` looks at the topology and says what is to be applied, or refuses.
+    ///
+    /// Returns the log position at which the wish may be answered. `now_ms` is only recorded.
+    ///
+    /// # Errors
+    /// What `wish` refuses.
+    pub fn change(
+        &self,
+        now_ms: u64,
+        wish: impl FnOnce(&Topology) -> Result<Option<Entry>, Refusal>,
+    ) -> Result<Lsn, Refusal> {
+        let mut metadata = self.metadata.lock();
+        let entry = wish(&self.topology.read())?;
+        if let Some(entry) = entry {
+            self.apply(&mut metadata, now_ms, entry)?;
+        }
+        Ok(metadata.last)
+    }
+
+    /// The log position at which everything that the topology shows now is durable.
+    pub(crate) fn metadata_position(&self) -> Lsn {
+        Lsn(self.metadata_last.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn permission_epoch(&self) -> u64 {
+        self.permission_epoch.load(Ordering::Acquire)
+    }
+
+    /// Whether more is staged than the disk should be behind.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.engine.staged_bytes() > self.settings.staged_bytes_max
+    }
+
+    fn apply(&self, metadata: &mut Metadata, now_ms: u64, entry: Entry) -> Result<(), Refusal> {
+        let mut topology = self.topology.write();
+        let is_durable = topology.is_durable(&entry);
+        let meta = metadata.stage(&self.engine, &entry, now_ms, is_durable).map_err(|error| {
+            tracing::error!(%error, "a metadata entry cannot be written");
+            Refusal::Internal
+        })?;
+        self.metadata_last.store(metadata.last.0, Ordering::Release);
+        let mut facts = Vec::new();
+        topology.apply(meta, entry, &mut facts);
+        let gone = self.follow(&facts);
+        drop(topology);
+        for queue in gone {
+            self.bury(&queue);
+        }
+        Ok(())
+    }
+
+    /// Keeps the registry of live queues in step; returns those that are gone.
+    fn follow(&self, facts: &[Fact]) -> Vec<Arc<Queue>> {
+        let mut queues = self.queues.write();
+        let mut gone = Vec::new();
+        for fact in facts {
+            match fact {
+                Fact::QueueCreated(record) => {
+                    queues.insert(record.id.0, Arc::new(self.live(record, Recovered::default())));
+                }
+                Fact::QueueDeleted(record) => gone.extend(queues.remove(&record.id.0)),
+                _ => {}
+            }
+        }
+        gone
+    }
+
+    /// The end of a queue that is in the topology no more.
+    fn bury(&self, queue: &Arc<Queue>) {
+        let mut effects = Effects::default();
+        if queue.delete(false, false, &mut effects).is_ok() {
+            self.engine.stage().drop_log(LogId(queue.record().id.0));
+        }
+        self.carry_out(&mut effects);
+    }
+
+    /// Deletes a queue for which `may` says so; it is asked when nobody can put anything in any more.
+    pub(crate) fn delete_queue(&self, queue: &Arc<Queue>, now_ms: u64) -> Lsn {
+        let record = queue.record();
+        let outcome = self.change(now_ms, |topology| {
+            let current = topology.find_queue(&record.vhost, &record.name);
+            let is_current = current.is_some_and(|current| current.id == record.id);
+            Ok(is_current.then(|| topology.delete_queue(&record.vhost, record)))
+        });
+        outcome.unwrap_or(Lsn(0))
+    }
+
+    /// What queues wanted done once they were unlocked.
+    pub(crate) fn carry_out(&self, effects: &mut Effects) {
+        for mailbox in effects.rings.drain(..) {
+            mailbox.ring();
+        }
+        if !effects.reads.is_empty() {
+            self.reads.lock().extend(effects.reads.drain(..));
+            self.reads_wanted.notify_all();
+        }
+        while let Some(queue) = effects.deletions.pop() {
+            self.delete_queue(&queue, 0);
+        }
+    }
+
+    /// Reads the log for one queue that wants it, waiting at most `timeout`. For a reader thread.
+    pub fn read_one(&self, timeout: Duration) {
+        let queue = {
+            let mut reads = self.reads.lock();
+            if reads.is_empty() {
+                self.reads_wanted.wait_for(&mut reads, timeout);
+            }
+            reads.pop_front()
+        };
+        if let Some(queue) = queue {
+            let mut effects = Effects::default();
+            queue.read(&mut effects);
+            self.carry_out(&mut effects);
+        }
+    }
+
+    /// The WAL thread has made everything up to `lsn` durable.
+    pub fn handle_flushed(&self, lsn: Lsn) {
+        self.durability.reached(lsn);
+    }
+
+    /// Writes a metadata snapshot if one is due. Blocks on the disk: for the housekeeping thread.
+    ///
+    /// # Errors
+    /// When the disk fails; the log still holds everything.
+    pub fn snapshot_if_due(&self) -> Result<(), Fault> {
+        let snapshot = {
+            let mut metadata = self.metadata.lock();
+            if !metadata.wants_snapshot() {
+                return Ok(());
+            }
+            metadata.snapshot(&self.topology.read())
+        };
+        snapshot.write(&self.engine)
+    }
+
+    /// For each durable queue, below which number everything may have been delivered: kept by a clean stop.
+    pub fn delivered_below(&self) -> Vec<(LogId, u64)> {
+        let queues = self.queues.read();
+        let durable = queues.values().filter(|queue| !queue.record().id.is_transient());
+        durable.map(|queue| (LogId(queue.record().id.0), queue.delivered_below())).collect()
+    }
+}

@@ -1,0 +1,447 @@
+//! A connection as the core sees it: who it is, its sessions, and the one place where its commands become effects.
+//!
+//! Owned by the connection's task, which calls [`Client::handle_command`] for each command, [`Client::hand_over`]
+//! after each read, and [`Client::poll_event`] while it can write. Nothing here blocks.
+//!
+//! ```text
+//! commands → handle_command ─ publishes gathered ─ hand_over → queues → mailbox ─┐
+//! events   ← poll_event ← answers, held until durable ← confirms ← deliveries ←──┘
+//! ```
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fmt,
+    sync::Arc,
+};
+
+use model::{Command, Event, Name, Refusal, SessionCommand, SessionEvent, SessionId, Table};
+use storage::Lsn;
+
+use crate::{
+    access::Granted,
+    broker::Broker,
+    mailbox::{Mail, Mailbox, Notice},
+    name_maker::NameMaker,
+    publishes::Publishes,
+    queue::{Effects, Queue, Settled},
+    route::Scratch,
+    session::{Session, deliveries::Unsettled},
+    topology::ConnectionId,
+};
+
+mod consume;
+mod declare;
+mod login;
+mod publish;
+mod routes;
+
+use routes::Routes;
+
+/// See the module's documentation.
+pub struct Client {
+    broker: Arc<Broker>,
+    id: ConnectionId,
+    is_loopback: bool,
+    mailbox: Arc<Mailbox>,
+    user: Name,
+    vhost: Name,
+    client_properties: Table,
+    granted: Granted,
+    sessions: BTreeMap<SessionId, Session>,
+    /// What can be said at once.
+    events: VecDeque<Event>,
+    publishes: Publishes,
+    routes: Routes,
+    effects: Effects,
+    /// Buffers of routing.
+    scratch: Scratch,
+    mail: Mail,
+    /// Buffers of `settle`, empty between calls.
+    unsettled: Vec<Unsettled>,
+    settled: Vec<Settled>,
+    names: NameMaker,
+    exclusive_queues: Vec<Arc<Queue>>,
+    /// A get that waits for the disk: whose, and whether it is settled at once.
+    waiting_get: Option<(SessionId, bool)>,
+    /// The log position this connection will be rung for.
+    awaited: Option<Lsn>,
+    /// Told that publishing is blocked.
+    is_blocked: bool,
+    is_closed: bool,
+    /// The wall clock, as told with the last command; only recorded.
+    now_ms: u64,
+}
+
+impl Client {
+    pub(crate) fn new(
+        broker: Arc<Broker>,
+        id: ConnectionId,
+        mailbox: Arc<Mailbox>,
+        is_loopback: bool,
+        seed: [u8; 16],
+    ) -> Self {
+        Self {
+            broker,
+            id,
+            is_loopback,
+            mailbox,
+            user: Name::default(),
+            vhost: Name::default(),
+            client_properties: Table::default(),
+            granted: Granted::default(),
+            sessions: BTreeMap::new(),
+            events: VecDeque::new(),
+            publishes: Publishes::default(),
+            routes: Routes::default(),
+            effects: Effects::default(),
+            scratch: Scratch::default(),
+            mail: Mail::default(),
+            unsettled: Vec::new(),
+            settled: Vec::new(),
+            names: NameMaker::new(seed),
+            exclusive_queues: Vec::new(),
+            waiting_get: None,
+            awaited: None,
+            is_blocked: false,
+            is_closed: false,
+            now_ms: 0,
+        }
+    }
+
+    /// Does what the peer asks; the answers come out of [`Client::poll_event`].
+    pub fn handle_command(&mut self, now_ms: u64, command: Command) {
+        self.now_ms = now_ms;
+        match command {
+            Command::Session(id, SessionCommand::Publish { message, mandatory }) => {
+                self.publish(id, message, mandatory);
+                return;
+            }
+            // What was published before is in its queues before anything else is looked at.
+            Command::Session(id, command) => {
+                self.hand_over();
+                self.handle_session_command(id, command);
+            }
+            Command::Authenticate { mechanism, user, password } => self.authenticate(mechanism, user, &password),
+            Command::Open { vhost, client_properties } => self.open(vhost, client_properties),
+            Command::UpdateSecret { secret } => self.update_secret(&secret),
+            Command::Close => {
+                self.hand_over();
+                self.close();
+                self.events.push_back(Event::Closed);
+            }
+        }
+        self.carry_out();
+    }
+
+    fn handle_session_command(&mut self, id: SessionId, command: SessionCommand) {
+        match command {
+            SessionCommand::Open => {
+                self.sessions.insert(id, Session::new(id));
+                self.say(id, SessionEvent::Opened);
+                return;
+            }
+            SessionCommand::Close => {
+                self.end_session(id);
+                return;
+            }
+            _ => {}
+        }
+        // A session that has failed, or never was, is spoken to no more.
+        if self.sessions.get(&id).is_none_or(|session| session.has_failed) {
+            return;
+        }
+        let outcome = self.obey(id, command);
+        if let Err(refusal) = outcome {
+            self.refuse(id, refusal);
+        }
+    }
+
+    fn obey(&mut self, id: SessionId, command: SessionCommand) -> Result<(), Refusal> {
+        match command {
+            SessionCommand::Open | SessionCommand::Close | SessionCommand::Publish { .. } => Ok(()),
+            SessionCommand::DeclareExchange(wish) => self.declare_exchange(id, wish),
+            SessionCommand::DeleteExchange { exchange, if_unused, nowait } => {
+                self.delete_exchange(id, exchange, if_unused, nowait)
+            }
+            SessionCommand::DeclareQueue(wish) => self.declare_queue(id, wish),
+            SessionCommand::DeleteQueue { queue, if_unused, if_empty, nowait } => {
+                self.delete_queue(id, queue, if_unused, if_empty, nowait)
+            }
+            SessionCommand::PurgeQueue { queue, nowait } => self.purge_queue(id, queue, nowait),
+            SessionCommand::Bind(binding) => self.bind(id, binding),
+            SessionCommand::Unbind(binding) => self.unbind(id, binding),
+            SessionCommand::SelectConfirms { nowait } => {
+                self.select_confirms(id, nowait);
+                Ok(())
+            }
+            SessionCommand::SetPrefetch { count, global } => {
+                self.set_prefetch(id, count, global);
+                Ok(())
+            }
+            SessionCommand::Consume(wish) => self.consume(id, wish),
+            SessionCommand::Cancel { consumer, nowait } => {
+                self.cancel(id, consumer, nowait);
+                Ok(())
+            }
+            SessionCommand::Get { queue, no_ack } => self.get(id, queue, no_ack),
+            SessionCommand::Settle { delivery, multiple, outcome } => self.settle(id, delivery.0, multiple, outcome),
+            SessionCommand::Recover { nowait } => self.recover(id, nowait),
+        }
+    }
+
+    /// Hands the gathered publishes to their queues. To be called after each read at the latest.
+    pub fn hand_over(&mut self) {
+        if self.publishes.is_empty() {
+            return;
+        }
+        let safe_at = self.publishes.hand_over(&mut self.effects);
+        while let Some(id) = self.publishes.confirming.pop() {
+            if let Some(confirms) = self.sessions.get_mut(&id).and_then(|session| session.confirms.as_mut()) {
+                confirms.wait(safe_at);
+            }
+        }
+        self.carry_out();
+    }
+
+    fn carry_out(&mut self) {
+        self.broker.carry_out(&mut self.effects);
+    }
+
+    /// The next answer that needs no looking: for the driver between two commands.
+    pub fn pop_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Whether [`Client::pop_event`] has something.
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
+    /// The next thing to tell the peer. None: nothing now; the bell rings when there is.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        if let Some(event) = self.events.pop_front() {
+            return Some(event);
+        }
+        self.gather();
+        self.events.pop_front()
+    }
+
+    /// Collects what has become sayable: durable answers, confirms, mail, the end of an alarm.
+    fn gather(&mut self) {
+        self.mailbox.answer();
+        if let Some(reason) = self.mailbox.take_forced() {
+            self.events.push_back(Event::Forced { reason });
+        }
+        self.gather_durable();
+        self.gather_mail();
+        self.carry_out();
+        if self.is_blocked && self.broker.alarms.reason().is_none() {
+            self.is_blocked = false;
+            self.events.push_back(Event::Unblocked);
+        }
+    }
+
+    fn gather_durable(&mut self) {
+        let flushed = self.broker.engine.flushed();
+        if self.awaited.is_some_and(|lsn| lsn <= flushed) {
+            self.awaited = None;
+        }
+        let mut first: Option<Lsn> = None;
+        let mut ended = None;
+        for session in self.sessions.values_mut() {
+            while let Some(event) = session.release(flushed) {
+                if matches!(event, SessionEvent::Closed) {
+                    ended = Some(session.id);
+                }
+                self.events.push_back(Event::Session(session.id, event));
+            }
+            if let Some((publish, multiple)) =
+                session.confirms.as_mut().filter(|_| !session.has_failed).and_then(|confirms| confirms.reached(flushed))
+            {
+                self.events.push_back(Event::Session(session.id, SessionEvent::Confirmed { publish, multiple }));
+            }
+            if let Some(lsn) = session.waits_for() {
+                first = Some(first.map_or(lsn, |first| first.min(lsn)));
+            }
+        }
+        if let Some(id) = ended {
+            self.sessions.remove(&id);
+            self.mailbox.ring();
+        }
+        if let Some(lsn) = first
+            && self.awaited.is_none_or(|awaited| lsn < awaited)
+        {
+            if self.broker.durability.wait(&self.broker.engine, lsn, &self.mailbox) {
+                self.awaited = Some(lsn);
+            } else {
+                // It became durable this very moment: look again.
+                self.mailbox.ring();
+            }
+        }
+    }
+
+    fn gather_mail(&mut self) {
+        let mut mail = std::mem::take(&mut self.mail);
+        self.mailbox.take(&mut mail);
+        let flushed = self.broker.engine.flushed();
+        for delivery in mail.deliveries.drain(..) {
+            let Some(session) = self.sessions.get_mut(&delivery.session) else { continue };
+            // A consumer that is gone has left no deliveries behind: see `cancel`.
+            if let Ok(event) = session.deliver(delivery.slot, delivery.parcel, flushed)
+                && let Some(event) = session.hold(Lsn(0), flushed, event)
+            {
+                self.events.push_back(Event::Session(delivery.session, event));
+            }
+        }
+        for notice in mail.notices.drain(..) {
+            self.handle_notice(notice);
+        }
+        for (queue, consumer) in mail.stalled.drain(..) {
+            queue.resume(consumer, &mut self.effects);
+        }
+        self.mail = mail;
+    }
+
+    fn handle_notice(&mut self, notice: Notice) {
+        match notice {
+            Notice::ConsumerLost { session, slot } => {
+                let lost = self.sessions.get_mut(&session).and_then(|session| session.remove_slot(slot));
+                if let Some(consumer) = lost {
+                    self.say(session, SessionEvent::ConsumerLost { consumer: consumer.tag });
+                }
+            }
+            Notice::Got { session: id, queue, parcel, left } => {
+                let no_ack = self.waiting_get.take().is_some_and(|(_, no_ack)| no_ack);
+                let flushed = self.broker.engine.flushed();
+                let Some(session) = self.sessions.get_mut(&id) else { return };
+                let event = match parcel {
+                    Some(parcel) => session.got(&queue, no_ack, parcel, left, flushed),
+                    None => SessionEvent::GotNothing,
+                };
+                self.say(id, event);
+            }
+        }
+    }
+
+    /// Says something that waits for nothing but its turn.
+    fn say(&mut self, id: SessionId, event: SessionEvent) {
+        self.say_when(Lsn(0), id, event);
+    }
+
+    /// Says something once `lsn` is durable, in its turn.
+    fn say_when(&mut self, lsn: Lsn, id: SessionId, event: SessionEvent) {
+        let flushed = self.broker.engine.flushed();
+        let said = match self.sessions.get_mut(&id) {
+            Some(session) => session.hold(lsn, flushed, event),
+            None => Some(event),
+        };
+        if let Some(event) = said {
+            self.events.push_back(Event::Session(id, event));
+        }
+    }
+
+    /// Answers unless no answer is wanted.
+    fn answer_when(&mut self, lsn: Lsn, id: SessionId, nowait: bool, event: SessionEvent) {
+        if !nowait {
+            self.say_when(lsn, id, event);
+        }
+    }
+
+    /// The session has gone wrong: it lets go of everything, and says so.
+    fn refuse(&mut self, id: SessionId, refusal: Refusal) {
+        self.let_go(id);
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.has_failed = true;
+        }
+        self.say(id, SessionEvent::Refused(refusal));
+    }
+
+    /// Ends a session in order.
+    fn end_session(&mut self, id: SessionId) {
+        self.let_go(id);
+        self.say(id, SessionEvent::Closed);
+        // Answers that wait for the disk are said before the goodbye: it goes then.
+        if self.sessions.get(&id).is_some_and(|session| session.waits_for().is_none()) {
+            self.sessions.remove(&id);
+        }
+    }
+
+    /// Consumers go, unsettled deliveries go back, confirms are owed no more.
+    fn let_go(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get(&id) else { return };
+        for consumer in session.consumers() {
+            if let Some(key) = consumer.key {
+                consumer.queue.cancel(key, &mut self.effects);
+            }
+        }
+        // What is on its way is numbered first, so that it goes back with the rest.
+        self.gather_mail();
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        session.drain_consumers();
+        session.confirms = None;
+        let mut unsettled = Vec::new();
+        session.deliveries.take(0, true, &mut unsettled);
+        self.put_back(unsettled);
+        if self.waiting_get.is_some_and(|(waiting, _)| waiting == id) {
+            self.waiting_get = None;
+        }
+        self.carry_out();
+    }
+
+    /// The whole connection lets go of everything it holds.
+    fn close(&mut self) {
+        if std::mem::replace(&mut self.is_closed, true) {
+            return;
+        }
+        // From here on queues get back what they try to deliver.
+        let mail = self.mailbox.close();
+        self.return_mail(mail);
+        for id in self.sessions.keys().copied().collect::<Vec<_>>() {
+            self.let_go(id);
+        }
+        self.sessions.clear();
+        for queue in std::mem::take(&mut self.exclusive_queues) {
+            self.broker.delete_queue(&queue, self.now_ms);
+        }
+        self.carry_out();
+        self.broker.disconnect(self.id);
+    }
+
+    /// A get waits for the disk: no further command is to be handed in until the bell has rung.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting_get.is_some()
+    }
+
+    /// The peer publishes faster than the disk writes, or an alarm is on: its socket is not to be read for now.
+    pub fn is_held_back(&self) -> bool {
+        self.is_blocked || (self.awaited.is_some() && self.broker.is_behind())
+    }
+
+    /// Everything of this connection is gone.
+    pub fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    /// Who it is; empty before authentication.
+    pub fn user(&self) -> &Name {
+        &self.user
+    }
+
+    /// Where it is; empty before it has opened a vhost.
+    pub fn vhost(&self) -> &Name {
+        &self.vhost
+    }
+}
+
+/// However a connection ends, a panic in its task included, what it held goes back.
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("id", &self.id).field("user", &self.user).finish_non_exhaustive()
+    }
+}

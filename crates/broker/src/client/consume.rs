@@ -1,0 +1,206 @@
+//! Consuming: prefetch, consumers, gets, verdicts.
+
+use std::sync::Arc;
+
+use model::{
+    Name, Outcome, Refusal, SessionEvent, SessionId,
+    command::Consume,
+    refusal::{Named, Resource},
+};
+
+use super::Client;
+use crate::{
+    access::Wish,
+    mailbox::Mail,
+    queue::{Consumer, ConsumerKey, Entry, Got, Queue, Unfit},
+    session::{SessionConsumer, deliveries::Unsettled},
+};
+
+impl Client {
+    pub(super) fn set_prefetch(&mut self, id: SessionId, count: u16, global: bool) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if global {
+            let used = u32::try_from(session.deliveries.len()).unwrap_or(u32::MAX);
+            session.limit.set(count.into(), used);
+            self.resume_consumers(id);
+        } else {
+            session.prefetch = count;
+        }
+        self.say(id, SessionEvent::PrefetchSet);
+    }
+
+    /// The session's shared limit has room again, perhaps.
+    fn resume_consumers(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get(&id) else { return };
+        for consumer in session.consumers() {
+            if let Some(key) = consumer.key {
+                consumer.queue.resume(key, &mut self.effects);
+            }
+        }
+    }
+
+    pub(super) fn consume(&mut self, id: SessionId, wish: Consume) -> Result<(), Refusal> {
+        let (_, queue) = self.resolve_queue(id, wish.queue)?;
+        self.permit(Wish::Read { queue: &queue.record().name })?;
+        let priority = priority_of(&wish.arguments, &queue)?;
+        let tag = if wish.consumer.is_empty() { self.names.make("amq.ctag-") } else { wish.consumer };
+        let consumers_max = self.broker.settings.consumers_per_session_max;
+        let mailbox = Arc::clone(&self.mailbox);
+        let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
+        if session.has_consumer(&tag) {
+            return Err(Refusal::ConsumerTagInUse { consumer: tag });
+        }
+        if session.consumer_count() >= consumers_max as usize {
+            return Err(Refusal::TooManyConsumers { consumers_max });
+        }
+        let slot = session.add_consumer(SessionConsumer {
+            tag: tag.clone(),
+            queue: Arc::clone(&queue),
+            key: None,
+            no_ack: wish.no_ack,
+        });
+        let mut consumer = Consumer::new(mailbox, id, slot, Arc::clone(&session.limit));
+        consumer.no_ack = wish.no_ack;
+        consumer.prefetch = session.prefetch.into();
+        consumer.priority = priority;
+        match queue.consume(consumer, wish.exclusive, &mut self.effects) {
+            Ok(key) => {
+                if let Some(consumer) = session.consumer_mut(slot) {
+                    consumer.key = Some(key);
+                }
+                let lsn = self.broker.metadata_position();
+                self.answer_when(lsn, id, wish.nowait, SessionEvent::Consuming { consumer: tag });
+                Ok(())
+            }
+            Err(unfit) => {
+                session.remove_slot(slot);
+                Err(match unfit {
+                    Unfit::ExclusiveUse => Refusal::ExclusiveUse(named(&queue)),
+                    Unfit::Deleted => Refusal::NotFound(named(&queue)),
+                })
+            }
+        }
+    }
+
+    pub(super) fn cancel(&mut self, id: SessionId, tag: Name, nowait: bool) {
+        let known = self.sessions.get(&id).and_then(|session| session.consumer_of(&tag));
+        if let Some((queue, Some(key))) = known {
+            queue.cancel(key, &mut self.effects);
+            // What is on its way to it is delivered before it is told that it is gone.
+            self.gather_mail();
+        }
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.remove_consumer(&tag);
+        }
+        if !nowait {
+            self.say(id, SessionEvent::ConsumeCancelled { consumer: tag });
+        }
+    }
+
+    pub(super) fn get(&mut self, id: SessionId, queue: Name, no_ack: bool) -> Result<(), Refusal> {
+        let (_, queue) = self.resolve_queue(id, queue)?;
+        self.permit(Wish::Read { queue: &queue.record().name })?;
+        let got = queue.get(no_ack, &self.mailbox, id, &mut self.effects);
+        let flushed = self.broker.engine.flushed();
+        let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
+        let event = match got {
+            Got::Parcel(parcel, left) => session.got(&queue, no_ack, parcel, left, flushed),
+            Got::Nothing => SessionEvent::GotNothing,
+            Got::Later => {
+                self.waiting_get = Some((id, no_ack));
+                return Ok(());
+            }
+        };
+        self.say(id, event);
+        Ok(())
+    }
+
+    pub(super) fn settle(&mut self, id: SessionId, delivery: u64, multiple: bool, outcome: Outcome) -> Result<(), Refusal> {
+        let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
+        let mut unsettled = std::mem::take(&mut self.unsettled);
+        if session.deliveries.take(delivery, multiple, &mut unsettled).is_none() {
+            self.unsettled = unsettled;
+            return Err(Refusal::UnknownDelivery { delivery });
+        }
+        let is_limited = session.limit.is_set();
+        if is_limited {
+            session.limit.release(u32::try_from(unsettled.len()).unwrap_or(u32::MAX));
+        }
+        match outcome {
+            Outcome::Accepted | Outcome::Rejected => self.let_pass(&mut unsettled),
+            Outcome::Requeued => self.put_back(std::mem::take(&mut unsettled)),
+        }
+        unsettled.clear();
+        self.unsettled = unsettled;
+        if is_limited {
+            self.resume_consumers(id);
+        }
+        Ok(())
+    }
+
+    /// Settles deliveries, queue by queue.
+    fn let_pass(&mut self, unsettled: &mut Vec<Unsettled>) {
+        let mut rest = unsettled.as_slice();
+        while let Some(first) = rest.first() {
+            let count = rest.iter().take_while(|other| Arc::ptr_eq(&other.queue, &first.queue)).count();
+            let (run, after) = rest.split_at(count);
+            self.settled.extend(run.iter().map(Unsettled::settled));
+            first.queue.settle(&self.settled, &mut self.effects);
+            self.settled.clear();
+            rest = after;
+        }
+    }
+
+    /// Puts deliveries back into their queues.
+    pub(super) fn put_back(&mut self, unsettled: Vec<Unsettled>) {
+        let mut by_queue: Vec<(Arc<Queue>, Vec<(Option<ConsumerKey>, Entry)>)> = Vec::new();
+        for delivery in unsettled {
+            let (queue, consumer, entry) = delivery.into_entry();
+            match by_queue.iter_mut().find(|(other, _)| Arc::ptr_eq(other, &queue)) {
+                Some((_, entries)) => entries.push((consumer, entry)),
+                None => by_queue.push((queue, vec![(consumer, entry)])),
+            }
+        }
+        for (queue, entries) in by_queue {
+            queue.requeue(entries, &mut self.effects);
+        }
+    }
+
+    /// Deliveries that never left the mailbox go back.
+    pub(super) fn return_mail(&mut self, mail: Mail) {
+        let flushed = self.broker.engine.flushed();
+        for delivery in mail.deliveries {
+            if let Some(session) = self.sessions.get_mut(&delivery.session) {
+                // Numbered like any other, and put back with them.
+                let _ = session.deliver(delivery.slot, delivery.parcel, flushed);
+            }
+        }
+        for notice in mail.notices {
+            self.handle_notice(notice);
+        }
+    }
+
+    pub(super) fn recover(&mut self, id: SessionId, nowait: bool) -> Result<(), Refusal> {
+        self.settle(id, 0, true, Outcome::Requeued)?;
+        if !nowait {
+            self.say(id, SessionEvent::Recovered);
+        }
+        Ok(())
+    }
+}
+
+fn named(queue: &Queue) -> Named {
+    let record = queue.record();
+    Named { resource: Resource::Queue, name: record.name.clone(), vhost: record.vhost.clone() }
+}
+
+/// The consumer's priority: any integer, 0 if it does not say.
+fn priority_of(arguments: &model::Table, queue: &Queue) -> Result<i32, Refusal> {
+    let Some(value) = arguments.get("x-priority") else { return Ok(0) };
+    let priority = value.as_integer().and_then(|priority| i32::try_from(priority).ok());
+    priority.ok_or_else(|| Refusal::InvalidArgument {
+        argument: Name::parse("x-priority").unwrap_or_default(),
+        named: named(queue),
+        reason: format!("\"expected integer, got {}\"", value.type_word()),
+    })
+}

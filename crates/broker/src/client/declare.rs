@@ -1,0 +1,230 @@
+//! Declaring, deleting, binding: the wishes that change the topology.
+
+use std::sync::Arc;
+
+use model::{
+    Name, Refusal, SessionEvent, SessionId, Value,
+    command::{Binding, DeclareExchange, DeclareQueue, Destination},
+    refusal::{Named, Permission, Resource},
+};
+use storage::Lsn;
+
+use super::Client;
+use crate::{
+    access::Wish,
+    queue::{Kept, Queue},
+    topology::{Declared, QueueRecord},
+};
+
+impl Client {
+    pub(super) fn declare_exchange(&mut self, id: SessionId, mut wish: DeclareExchange) -> Result<(), Refusal> {
+        wish.exchange = wish.exchange.without_line_ends();
+        let lsn = if wish.passive {
+            self.broker.topology.read().exchange(&self.vhost, &wish.exchange)?;
+            self.broker.metadata_position()
+        } else {
+            let alternate = wish.arguments.get("alternate-exchange").and_then(Value::as_text);
+            self.permit(Wish::DeclareExchange { exchange: &wish.exchange, alternate })?;
+            let vhost = self.vhost.clone();
+            self.broker.change(self.now_ms, |topology| topology.declare_exchange(&vhost, &wish))?
+        };
+        self.answer_when(lsn, id, wish.nowait, SessionEvent::ExchangeDeclared);
+        Ok(())
+    }
+
+    pub(super) fn delete_exchange(&mut self, id: SessionId, exchange: Name, if_unused: bool, nowait: bool) -> Result<(), Refusal> {
+        let exchange = exchange.without_line_ends();
+        self.permit(Wish::DeleteExchange { exchange: &exchange })?;
+        let vhost = self.vhost.clone();
+        let lsn =
+            self.broker.change(self.now_ms, |topology| topology.delete_exchange(&vhost, &exchange, if_unused))?;
+        self.answer_when(lsn, id, nowait, SessionEvent::ExchangeDeleted);
+        Ok(())
+    }
+
+    pub(super) fn declare_queue(&mut self, id: SessionId, mut wish: DeclareQueue) -> Result<(), Refusal> {
+        wish.queue = wish.queue.without_line_ends();
+        let (record, lsn) = if wish.passive {
+            let name = self.queue_name(id, wish.queue.clone())?;
+            (self.record(&name)?, self.broker.metadata_position())
+        } else {
+            if wish.queue.is_empty() {
+                wish.queue = self.names.make("amq.gen-");
+                self.declare_as(&wish, true)?
+            } else {
+                self.declare_as(&wish, false)?
+            }
+        };
+        let (ready, _, consumers) = self.broker.queue(&record).map_or_else(Default::default, |queue| queue.counts());
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.last_queue = Some(record.name.clone());
+        }
+        let queue = record.name.clone();
+        let event = SessionEvent::QueueDeclared { queue, messages: ready.messages, consumers };
+        self.answer_when(lsn, id, wish.nowait, event);
+        Ok(())
+    }
+
+    fn declare_as(&mut self, wish: &DeclareQueue, is_server_named: bool) -> Result<(Arc<QueueRecord>, Lsn), Refusal> {
+        let dead_letter_exchange = wish.arguments.get("x-dead-letter-exchange").and_then(Value::as_text);
+        self.permit(Wish::DeclareQueue { queue: &wish.queue, dead_letter_exchange })?;
+        let (vhost, connection) = (self.vhost.clone(), self.id);
+        // What exists is the usual case after a reconnect, and needs no writer's lock.
+        let declared = self.broker.topology.read().declare_queue(&vhost, wish, connection, is_server_named)?;
+        if let Declared::Exists(record) = declared
+            && self.broker.queue(&record).is_some_and(|queue| !queue.is_deleted())
+        {
+            return Ok((record, self.broker.metadata_position()));
+        }
+        let lsn = self.broker.change(self.now_ms, |topology| {
+            Ok(match topology.declare_queue(&vhost, wish, connection, is_server_named)? {
+                Declared::Exists(_) => None,
+                Declared::Create(entry) => Some(entry),
+            })
+        })?;
+        let record = self.record(&wish.queue)?;
+        if record.exclusive_owner.is_some()
+            && let Some(queue) = self.broker.queue(&record)
+            && !self.exclusive_queues.iter().any(|other| Arc::ptr_eq(other, &queue))
+        {
+            self.exclusive_queues.retain(|queue| !queue.is_deleted());
+            self.exclusive_queues.push(queue);
+        }
+        // What is not durable waits for nothing.
+        Ok((Arc::clone(&record), if record.durable { lsn } else { Lsn(0) }))
+    }
+
+    pub(super) fn delete_queue(
+        &mut self,
+        id: SessionId,
+        queue: Name,
+        if_unused: bool,
+        if_empty: bool,
+        nowait: bool,
+    ) -> Result<(), Refusal> {
+        let name = self.queue_name(id, queue.without_line_ends())?;
+        self.permit(Wish::DeleteQueue { queue: &name })?;
+        let mut messages = 0;
+        let mut lsn = Lsn(0);
+        // RabbitMQ: deleting what is not there succeeds.
+        match self.record(&name) {
+            Ok(record) => {
+                let queue = self.broker.queue(&record);
+                let effects = &mut self.effects;
+                lsn = self.broker.change(self.now_ms, |topology| {
+                    let is_current = topology.find_queue(&record.vhost, &record.name).is_some_and(|now| now.id == record.id);
+                    if !is_current {
+                        return Ok(None);
+                    }
+                    if let Some(queue) = queue {
+                        let kept = queue.delete(if_unused, if_empty, effects);
+                        messages = kept.map_err(|kept| refuse_to_delete(kept, &record))?.messages;
+                    }
+                    Ok(Some(topology.delete_queue(&record.vhost, &record)))
+                })?;
+            }
+            Err(Refusal::NotFound(_)) => {}
+            Err(refusal) => return Err(refusal),
+        }
+        self.answer_when(lsn, id, nowait, SessionEvent::QueueDeleted { messages });
+        Ok(())
+    }
+
+    pub(super) fn purge_queue(&mut self, id: SessionId, queue: Name, nowait: bool) -> Result<(), Refusal> {
+        let (_, queue) = self.resolve_queue(id, queue)?;
+        self.permit(Wish::Read { queue: &queue.record().name })?;
+        let messages = queue.purge().messages;
+        self.answer_when(Lsn(0), id, nowait, SessionEvent::QueuePurged { messages });
+        Ok(())
+    }
+
+    pub(super) fn bind(&mut self, id: SessionId, binding: Binding) -> Result<(), Refusal> {
+        let event = match binding.destination_kind {
+            Destination::Queue => SessionEvent::QueueBound,
+            Destination::Exchange => SessionEvent::ExchangeBound,
+        };
+        let nowait = binding.nowait;
+        let binding = self.permitted_binding(id, binding)?;
+        let (vhost, connection) = (self.vhost.clone(), self.id);
+        let lsn = self.broker.change(self.now_ms, |topology| topology.bind(&vhost, &binding, connection))?;
+        self.answer_when(lsn, id, nowait, event);
+        Ok(())
+    }
+
+    pub(super) fn unbind(&mut self, id: SessionId, binding: Binding) -> Result<(), Refusal> {
+        let event = match binding.destination_kind {
+            Destination::Queue => SessionEvent::QueueUnbound,
+            Destination::Exchange => SessionEvent::ExchangeUnbound,
+        };
+        let nowait = binding.nowait;
+        let binding = self.permitted_binding(id, binding)?;
+        let (vhost, connection) = (self.vhost.clone(), self.id);
+        let lsn = self.broker.change(self.now_ms, |topology| topology.unbind(&vhost, &binding, connection))?;
+        self.answer_when(lsn, id, nowait, event);
+        Ok(())
+    }
+
+    /// The binding with its names filled in, if the user may make or remove it.
+    fn permitted_binding(&mut self, id: SessionId, mut binding: Binding) -> Result<Binding, Refusal> {
+        binding.source = binding.source.without_line_ends();
+        binding.destination = binding.destination.without_line_ends();
+        let resource = match binding.destination_kind {
+            Destination::Queue => {
+                let is_last = binding.destination.is_empty();
+                binding.destination = self.queue_name(id, binding.destination)?;
+                if is_last && binding.routing_key.is_empty() {
+                    binding.routing_key = binding.destination.clone();
+                }
+                Resource::Queue
+            }
+            Destination::Exchange => Resource::Exchange,
+        };
+        self.permit(Wish::Bind { kind: resource, destination: &binding.destination, source: &binding.source })?;
+        self.permit_topic(Permission::Read, &binding.source, binding.routing_key.as_bytes())?;
+        Ok(binding)
+    }
+
+    /// Refuses unless the user has what the wish takes.
+    pub(super) fn permit(&mut self, wish: Wish<'_>) -> Result<(), Refusal> {
+        self.granted.check_wish(&self.broker.topology, (&self.user, &self.vhost), wish)
+    }
+
+    /// Refuses unless the user may use `key` on `exchange`.
+    pub(super) fn permit_topic(&mut self, permission: Permission, exchange: &Name, key: &[u8]) -> Result<(), Refusal> {
+        self.granted.check_topic(&self.broker.topology, (&self.user, &self.vhost), permission, exchange, key)
+    }
+
+    /// The name itself, or that of the queue last declared in the session if it is empty.
+    pub(super) fn queue_name(&self, id: SessionId, name: Name) -> Result<Name, Refusal> {
+        if !name.is_empty() {
+            return Ok(name);
+        }
+        let last = self.sessions.get(&id).and_then(|session| session.last_queue.clone());
+        last.ok_or(Refusal::NoPreviousQueue)
+    }
+
+    fn record(&self, name: &Name) -> Result<Arc<QueueRecord>, Refusal> {
+        self.broker.topology.read().queue(&self.vhost, name, self.id)
+    }
+
+    /// A queue by name, for whoever may touch it.
+    pub(super) fn resolve_queue(&self, id: SessionId, name: Name) -> Result<(Arc<QueueRecord>, Arc<Queue>), Refusal> {
+        let name = self.queue_name(id, name)?;
+        let record = self.record(&name)?;
+        match self.broker.queue(&record) {
+            Some(queue) => Ok((record, queue)),
+            None => Err(Refusal::NotFound(named(&record))),
+        }
+    }
+}
+
+fn named(record: &QueueRecord) -> Named {
+    Named { resource: Resource::Queue, name: record.name.clone(), vhost: record.vhost.clone() }
+}
+
+fn refuse_to_delete(kept: Kept, record: &QueueRecord) -> Refusal {
+    match kept {
+        Kept::InUse => Refusal::InUse(named(record)),
+        Kept::NotEmpty => Refusal::NotEmpty(named(record)),
+    }
+}

@@ -1,0 +1,153 @@
+//! Publishing: what is checked, where it goes, what the publisher is told.
+
+use std::sync::Arc;
+
+use model::{
+    Event, Message, Name, Refusal, SessionEvent, SessionId,
+    message::flag,
+    refusal::Permission,
+};
+
+use super::Client;
+use crate::{
+    access::Wish,
+    queue::Queue,
+    route::{ExtraKeys, Route},
+    session::confirms::Confirms,
+};
+
+/// The longest that RabbitMQ lets a message live, in milliseconds: ten years.
+const EXPIRATION_MS_MAX: u64 = 315_360_000_000;
+
+impl Client {
+    pub(super) fn select_confirms(&mut self, id: SessionId, nowait: bool) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.confirms.get_or_insert_with(Confirms::default);
+        }
+        if !nowait {
+            self.say(id, SessionEvent::ConfirmsSelected);
+        }
+    }
+
+    pub(super) fn publish(&mut self, id: SessionId, message: Arc<Message>, mandatory: bool) {
+        if self.sessions.get(&id).is_none_or(|session| session.has_failed) {
+            return;
+        }
+        self.mind_alarms();
+        if let Err(refusal) = self.try_publish(id, message, mandatory) {
+            self.hand_over();
+            self.refuse(id, refusal);
+            self.carry_out();
+        }
+    }
+
+    /// While an alarm is on, the first publish is still taken; then the publisher is told, and not read any more.
+    fn mind_alarms(&mut self) {
+        if !self.is_blocked
+            && let Some(reason) = self.broker.alarms.reason()
+        {
+            self.is_blocked = true;
+            self.events.push_back(Event::Blocked { reason });
+            self.broker.alarms.wait(&self.mailbox);
+        }
+    }
+
+    /// Checks in RabbitMQ's order: permission, exchange, expiration, `CC` and `BCC`, topic permission, user-id.
+    fn try_publish(&mut self, id: SessionId, message: Arc<Message>, mandatory: bool) -> Result<(), Refusal> {
+        let epoch = self.broker.permission_epoch();
+        let known = self.routes.find(message.address(), epoch);
+        if known.is_none() {
+            self.permit_publish(&message)?;
+        }
+        let flags = message.flags();
+        if flags & flag::EXPIRATION != 0 {
+            check_expiration(&message)?;
+        }
+        let extra = if flags & flag::HEADERS == 0 { ExtraKeys::default() } else { ExtraKeys::parse(&message)? };
+        let queues = match known {
+            Some(queues) if extra.is_empty() => queues,
+            _ => self.find_route(&message, &extra, epoch)?,
+        };
+        if flags & flag::USER_ID != 0 {
+            self.check_user_id(&message)?;
+        }
+        let message = without_bcc(message, &extra);
+        if let Some(confirms) = self.sessions.get_mut(&id).and_then(|session| session.confirms.as_mut()) {
+            confirms.publish();
+            self.publishes.confirm(id);
+        }
+        if queues.is_empty() && mandatory {
+            self.say(id, SessionEvent::Returned { message });
+        } else if let Some((last, others)) = queues.split_last() {
+            for queue in others {
+                self.publishes.add(queue, Arc::clone(&message));
+            }
+            self.publishes.add(last, message);
+        }
+        Ok(())
+    }
+
+    fn permit_publish(&mut self, message: &Message) -> Result<(), Refusal> {
+        let exchange = exchange_of(message);
+        self.permit(Wish::Publish { exchange: &exchange })?;
+        self.broker.topology.read().publishable(&self.vhost, &exchange)
+    }
+
+    fn find_route(&mut self, message: &Message, extra: &ExtraKeys, epoch: u64) -> Result<Arc<[Arc<Queue>]>, Refusal> {
+        let exchange = exchange_of(message);
+        self.permit_topic(Permission::Write, &exchange, message.routing_key())?;
+        for key in extra.keys() {
+            self.permit_topic(Permission::Write, &exchange, key)?;
+        }
+        let route: Route = self.broker.topology.read().route(&self.vhost, message, extra, &mut self.scratch);
+        let queues = self.broker.live_queues(&route.queues);
+        if route.is_cacheable && extra.is_empty() && !queues.is_empty() {
+            self.routes.keep(message.address(), Arc::clone(&queues), route, epoch);
+        }
+        Ok(queues)
+    }
+
+    fn check_user_id(&self, message: &Message) -> Result<(), Refusal> {
+        let claimed = message.properties().user_id.unwrap_or_default();
+        let topology = self.broker.topology.read();
+        let may_impersonate = || topology.user(&self.user).is_some_and(|user| user.has_tag("impersonator"));
+        if claimed == self.user.as_bytes() || may_impersonate() {
+            return Ok(());
+        }
+        let claimed = String::from_utf8_lossy(claimed).into_owned();
+        Err(Refusal::UserIdMismatch { claimed, user: self.user.clone() })
+    }
+}
+
+/// The exchange by name. One that is not UTF-8 does not exist; its name in a text is the nearest that is.
+fn exchange_of(message: &Message) -> Name {
+    let bytes = message.exchange();
+    Name::from_bytes(bytes)
+        .or_else(|_| Name::parse(String::from_utf8_lossy(bytes.get(..80).unwrap_or(bytes)).as_ref()))
+        .unwrap_or_default()
+}
+
+/// RabbitMQ: digits only, at most ten years.
+fn check_expiration(message: &Message) -> Result<(), Refusal> {
+    let text = String::from_utf8_lossy(message.properties().expiration.unwrap_or_default()).into_owned();
+    let refuse = |reason: String| Err(Refusal::InvalidExpiration { text: text.clone(), reason });
+    match text.parse::<i128>() {
+        Err(_) => refuse("no_integer".to_owned()),
+        Ok(ms) if ms < 0 => refuse(format!("{{value_negative,{ms}}}")),
+        Ok(ms) if ms > EXPIRATION_MS_MAX.into() => refuse(format!("{{value_too_large,{ms}}}")),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// `BCC` is for routing only: nobody gets to see it.
+fn without_bcc(message: Arc<Message>, extra: &ExtraKeys) -> Arc<Message> {
+    let Some(properties) = extra.properties_without_bcc(&message) else { return message };
+    let body = message.body_shared();
+    match Message::with_large_body(message.exchange(), message.routing_key(), &properties, body) {
+        Ok(stripped) => Arc::new(stripped),
+        Err(error) => {
+            debug_assert!(false, "properties without BCC are properties: {error}");
+            message
+        }
+    }
+}

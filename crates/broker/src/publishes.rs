@@ -1,0 +1,77 @@
+//! The publishes of one read, grouped by queue, so that each queue is locked once for its batch.
+
+use std::{collections::HashMap, sync::Arc};
+
+use foldhash::fast::FixedState;
+use model::{Message, SessionId};
+use storage::Lsn;
+
+use crate::queue::{Effects, Queue};
+
+/// Queues found by looking through the batches; beyond, by a map.
+const LINEAR_MAX: usize = 8;
+/// Batches whose buffers are kept for the next read.
+const KEPT_MAX: usize = 4;
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub(crate) struct Publishes {
+    batches: Vec<Batch>,
+    by_queue: HashMap<u64, usize, FixedState>,
+    /// Sessions with publishes to confirm.
+    pub(crate) confirming: Vec<SessionId>,
+}
+
+#[derive(Debug)]
+struct Batch {
+    queue: Arc<Queue>,
+    messages: Vec<Arc<Message>>,
+}
+
+impl Publishes {
+    /// Adds a message for `queue`.
+    pub(crate) fn add(&mut self, queue: &Arc<Queue>, message: Arc<Message>) {
+        let at = self.find(queue);
+        if let Some(batch) = at.and_then(|at| self.batches.get_mut(at)) {
+            batch.messages.push(message);
+            return;
+        }
+        let at = self.batches.len();
+        if at >= LINEAR_MAX {
+            self.by_queue.insert(queue.record().id.0, at);
+        }
+        self.batches.push(Batch { queue: Arc::clone(queue), messages: vec![message] });
+    }
+
+    fn find(&self, queue: &Arc<Queue>) -> Option<usize> {
+        let linear = self.batches.iter().take(LINEAR_MAX).position(|batch| Arc::ptr_eq(&batch.queue, queue));
+        linear.or_else(|| self.by_queue.get(&queue.record().id.0).copied())
+    }
+
+    /// The session wants to know when what was added so far is safe.
+    pub(crate) fn confirm(&mut self, session: SessionId) {
+        if !self.confirming.contains(&session) {
+            self.confirming.push(session);
+        }
+    }
+
+    /// Whether there is nothing to hand over.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.confirming.is_empty() && self.batches.iter().all(|batch| batch.messages.is_empty())
+    }
+
+    /// Hands everything to the queues; returns the log position at which all of it is safe.
+    pub(crate) fn hand_over(&mut self, out: &mut Effects) -> Lsn {
+        let mut safe_at = Lsn(0);
+        for batch in self.batches.iter_mut().filter(|batch| !batch.messages.is_empty()) {
+            safe_at = safe_at.max(batch.queue.publish(&mut batch.messages, out));
+        }
+        if self.batches.len() > KEPT_MAX {
+            self.batches.clear();
+            self.by_queue.clear();
+        } else {
+            self.batches.retain(|batch| !batch.queue.is_deleted());
+        }
+        safe_at
+    }
+}

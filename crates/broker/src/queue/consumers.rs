@@ -1,0 +1,233 @@
+//! The consumers of a queue and whose turn it is.
+//!
+//! Strict round robin, one message each, among the consumers of the highest priority that have capacity. A consumer
+//! without capacity (prefetch reached, mailbox full, session limit reached) is not in the ring and costs nothing; it
+//! comes back when it has capacity again.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, VecDeque},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use model::SessionId;
+
+use crate::mailbox::Mailbox;
+
+/// A consumer within its queue; never used twice.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ConsumerKey(u64);
+
+/// The limit of unsettled deliveries that a whole session shares (`basic.qos` with `global`).
+#[derive(Debug, Default)]
+pub(crate) struct SessionLimit {
+    /// 0: no limit.
+    limit: AtomicU32,
+    used: AtomicU32,
+}
+
+impl SessionLimit {
+    /// Sets the limit (0: none) while `used` deliveries are unsettled.
+    pub(crate) fn set(&self, limit: u32, used: u32) {
+        self.used.store(used, Ordering::Release);
+        self.limit.store(limit, Ordering::Release);
+    }
+
+    /// Whether deliveries are counted.
+    pub(crate) fn is_set(&self) -> bool {
+        self.limit.load(Ordering::Acquire) != 0
+    }
+
+    /// One more delivery; false if the limit is reached.
+    fn acquire(&self) -> bool {
+        let limit = self.limit.load(Ordering::Acquire);
+        limit == 0
+            || self
+                .used
+                .fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| (used < limit).then(|| used.saturating_add(1)))
+                .is_ok()
+    }
+
+    /// `deliveries` fewer.
+    pub(crate) fn release(&self, deliveries: u32) {
+        let _ = self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| Some(used.saturating_sub(deliveries)));
+    }
+}
+
+/// A consumer as its queue sees it.
+#[derive(Debug)]
+pub(crate) struct Consumer {
+    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) session: SessionId,
+    /// Its place in its session.
+    pub(crate) slot: u32,
+    pub(crate) no_ack: bool,
+    /// 0: no limit.
+    pub(crate) prefetch: u32,
+    pub(crate) priority: i32,
+    pub(crate) limit: Arc<SessionLimit>,
+    pub(crate) unsettled: u32,
+    is_in_ring: bool,
+    /// Its mailbox is full.
+    is_stalled: bool,
+}
+
+impl Consumer {
+    pub(crate) fn new(mailbox: Arc<Mailbox>, session: SessionId, slot: u32, limit: Arc<SessionLimit>) -> Self {
+        Self {
+            mailbox,
+            session,
+            slot,
+            no_ack: false,
+            prefetch: 0,
+            priority: 0,
+            limit,
+            unsettled: 0,
+            is_in_ring: false,
+            is_stalled: false,
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        !self.is_stalled && (self.no_ack || self.prefetch == 0 || self.unsettled < self.prefetch)
+    }
+
+    /// Counts one delivery against the limits; false if one of them is reached.
+    pub(crate) fn charge(&mut self) -> bool {
+        if self.no_ack {
+            return true;
+        }
+        if !self.limit.acquire() {
+            return false;
+        }
+        self.unsettled = self.unsettled.saturating_add(1);
+        true
+    }
+}
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub(crate) struct Consumers {
+    all: BTreeMap<ConsumerKey, Consumer>,
+    rings: BTreeMap<Reverse<i32>, VecDeque<ConsumerKey>>,
+    next_key: u64,
+    /// The one that is alone, if it asked for that.
+    exclusive: Option<ConsumerKey>,
+}
+
+impl Consumers {
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    pub(crate) fn has_exclusive(&self) -> bool {
+        self.exclusive.is_some()
+    }
+
+    /// Whether somebody could be delivered to.
+    pub(crate) fn is_anyone_free(&self) -> bool {
+        !self.rings.is_empty()
+    }
+
+    pub(crate) fn add(&mut self, consumer: Consumer, exclusive: bool) -> ConsumerKey {
+        self.next_key = self.next_key.saturating_add(1);
+        let key = ConsumerKey(self.next_key);
+        if exclusive {
+            self.exclusive = Some(key);
+        }
+        self.all.insert(key, consumer);
+        self.enter_ring(key);
+        key
+    }
+
+    pub(crate) fn remove(&mut self, key: ConsumerKey) -> Option<Consumer> {
+        let consumer = self.all.remove(&key)?;
+        if consumer.is_in_ring {
+            self.leave_ring(Reverse(consumer.priority), key);
+        }
+        if self.exclusive == Some(key) {
+            self.exclusive = None;
+        }
+        Some(consumer)
+    }
+
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Consumer> {
+        self.rings.clear();
+        self.exclusive = None;
+        std::mem::take(&mut self.all).into_values()
+    }
+
+    /// Whose turn it is, and whether nobody else of the same priority waits for a turn.
+    pub(crate) fn turn(&mut self) -> Option<(ConsumerKey, bool)> {
+        let ring = self.rings.first_entry()?;
+        Some((*ring.get().front()?, ring.get().len() == 1))
+    }
+
+    pub(crate) fn get_mut(&mut self, key: ConsumerKey) -> Option<&mut Consumer> {
+        self.all.get_mut(&key)
+    }
+
+    /// The turn of `key`, which stands first in its ring, is over.
+    pub(crate) fn end_turn(&mut self, key: ConsumerKey, is_limited: bool) {
+        let Some(consumer) = self.all.get_mut(&key) else { return };
+        let priority = Reverse(consumer.priority);
+        let stays = consumer.has_room() && !is_limited;
+        consumer.is_in_ring = stays;
+        let Some(ring) = self.rings.get_mut(&priority) else { return };
+        ring.pop_front();
+        if stays {
+            ring.push_back(key);
+        } else if ring.is_empty() {
+            self.rings.remove(&priority);
+        }
+    }
+
+    /// The consumer's mailbox is full: no turn until [`Consumers::resume`].
+    pub(crate) fn stall(&mut self, key: ConsumerKey) {
+        if let Some(consumer) = self.all.get_mut(&key) {
+            consumer.is_stalled = true;
+        }
+    }
+
+    /// The consumer's mailbox was emptied, or its session has room again.
+    pub(crate) fn resume(&mut self, key: ConsumerKey) {
+        if let Some(consumer) = self.all.get_mut(&key) {
+            consumer.is_stalled = false;
+        }
+        self.enter_ring(key);
+    }
+
+    /// `deliveries` of the consumer were settled.
+    pub(crate) fn credit(&mut self, key: ConsumerKey, deliveries: u32) {
+        if let Some(consumer) = self.all.get_mut(&key) {
+            consumer.unsettled = consumer.unsettled.saturating_sub(deliveries);
+        }
+        self.enter_ring(key);
+    }
+
+    fn enter_ring(&mut self, key: ConsumerKey) {
+        if let Some(consumer) = self.all.get_mut(&key)
+            && !consumer.is_in_ring
+            && consumer.has_room()
+        {
+            consumer.is_in_ring = true;
+            self.rings.entry(Reverse(consumer.priority)).or_default().push_back(key);
+        }
+    }
+
+    fn leave_ring(&mut self, priority: Reverse<i32>, key: ConsumerKey) {
+        if let Some(ring) = self.rings.get_mut(&priority) {
+            ring.retain(|other| *other != key);
+            if ring.is_empty() {
+                self.rings.remove(&priority);
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Values as RabbitMQ prints them in its refusals: Erlang terms.
+//!
+//! Clients compare these texts, so the common cases look exactly the same; long or nested values are RabbitMQ's form too,
+//! but nobody depends on them.
+
+use model::{Table, Value};
+
+/// A byte string: `<<"text">>` if it is printable, else `<<1,2,3>>`.
+pub(crate) fn binary(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok("") => "<<>>".to_owned(),
+        Ok(text) if text.chars().all(|c| c.is_ascii_graphic() || c == ' ') => {
+            format!("<<\"{}\">>", text.replace('\\', "\\\\").replace('"', "\\\""))
+        }
+        _ => format!("<<{}>>", join(bytes.iter().map(u8::to_string))),
+    }
+}
+
+/// The value of a table's field, without its type.
+pub(crate) fn value(value: &Value) -> String {
+    match value {
+        Value::Bool(v) => v.to_string(),
+        Value::F32(v) => float(f64::from(*v)),
+        Value::F64(v) => float(*v),
+        Value::Decimal { scale, value } => format!("{{{scale},{value}}}"),
+        Value::Text(v) | Value::Bytes(v) => binary(v),
+        Value::Array(values) => {
+            format!(
+                "[{}]",
+                join(values.iter().map(|item| format!("{{{},{}}}", item.type_word(), self::value(item))))
+            )
+        }
+        Value::Timestamp(v) => v.to_string(),
+        Value::Table(fields) => table(fields),
+        Value::Void => "undefined".to_owned(),
+        Value::I8(_)
+        | Value::U8(_)
+        | Value::I16(_)
+        | Value::U16(_)
+        | Value::I32(_)
+        | Value::U32(_)
+        | Value::I64(_) => value.as_integer().unwrap_or(0).to_string(),
+    }
+}
+
+fn table(fields: &Table) -> String {
+    let field = |(name, value): (&model::Name, &Value)| {
+        format!("{{{},{},{}}}", binary(name.as_bytes()), value.type_word(), self::value(value))
+    };
+    format!("[{}]", join(fields.iter().map(field)))
+}
+
+fn float(value: f64) -> String {
+    format!("{value:?}")
+}
+
+fn join(parts: impl Iterator<Item = String>) -> String {
+    parts.collect::<Vec<_>>().join(",")
+}

@@ -1,0 +1,186 @@
+//! A session: what a channel is to the core. Its consumers, its unsettled deliveries, its unconfirmed publishes.
+//!
+//! Owned by the task of its connection; nothing here is shared but the [`SessionLimit`].
+//!
+//! Answers are *held* while an earlier one waits for the disk, so that they leave in the order of the commands.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
+
+use foldhash::fast::FixedState;
+use model::{DeliveryId, Name, SessionEvent, SessionId};
+use storage::Lsn;
+
+use crate::{
+    mailbox::Parcel,
+    queue::{ConsumerKey, Queue, SessionLimit},
+};
+
+pub(crate) mod confirms;
+pub(crate) mod deliveries;
+
+use confirms::Confirms;
+use deliveries::{Deliveries, Unsettled};
+
+/// A consumer as its session sees it.
+#[derive(Debug)]
+pub(crate) struct SessionConsumer {
+    pub(crate) tag: Name,
+    pub(crate) queue: Arc<Queue>,
+    /// None for the moment between its slot and its admission.
+    pub(crate) key: Option<ConsumerKey>,
+    pub(crate) no_ack: bool,
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) id: SessionId,
+    /// Refused something: commands are ignored until the session is closed.
+    pub(crate) has_failed: bool,
+    /// The queue that an empty name stands for.
+    pub(crate) last_queue: Option<Name>,
+    pub(crate) prefetch: u16,
+    pub(crate) limit: Arc<SessionLimit>,
+    pub(crate) deliveries: Deliveries,
+    pub(crate) confirms: Option<Confirms>,
+    consumers: Vec<Option<SessionConsumer>>,
+    tags: HashMap<Name, u32, FixedState>,
+    held: VecDeque<(Lsn, SessionEvent)>,
+}
+
+impl Session {
+    pub(crate) fn new(id: SessionId) -> Self {
+        Self {
+            id,
+            has_failed: false,
+            last_queue: None,
+            prefetch: 0,
+            limit: Arc::default(),
+            deliveries: Deliveries::default(),
+            confirms: None,
+            consumers: Vec::new(),
+            tags: HashMap::default(),
+            held: VecDeque::new(),
+        }
+    }
+
+    /// Says `event` after `lsn` is durable and everything before it was said. Returns it if that is now.
+    pub(crate) fn hold(&mut self, lsn: Lsn, flushed: Lsn, event: SessionEvent) -> Option<SessionEvent> {
+        if self.held.is_empty() && lsn <= flushed {
+            return Some(event);
+        }
+        self.held.push_back((lsn, event));
+        None
+    }
+
+    /// The next held event that may be said.
+    pub(crate) fn release(&mut self, flushed: Lsn) -> Option<SessionEvent> {
+        self.held.pop_front_if(|(lsn, _)| *lsn <= flushed).map(|(_, event)| event)
+    }
+
+    /// The first position of the log that this session waits for.
+    pub(crate) fn waits_for(&self) -> Option<Lsn> {
+        let held = self.held.front().map(|(lsn, _)| *lsn);
+        let confirm = self.confirms.as_ref().and_then(Confirms::waits_for);
+        match (held, confirm) {
+            (Some(held), Some(confirm)) => Some(held.min(confirm)),
+            (held, confirm) => held.or(confirm),
+        }
+    }
+
+    /// Whether a consumer has this tag.
+    pub(crate) fn has_consumer(&self, tag: &str) -> bool {
+        self.tags.contains_key(tag)
+    }
+
+    /// The queue of a consumer, and its key there.
+    pub(crate) fn consumer_of(&self, tag: &str) -> Option<(Arc<Queue>, Option<ConsumerKey>)> {
+        let consumer = self.consumers.get(*self.tags.get(tag)? as usize)?.as_ref()?;
+        Some((Arc::clone(&consumer.queue), consumer.key))
+    }
+
+    pub(crate) fn consumer_count(&self) -> usize {
+        self.tags.len()
+    }
+
+    /// Takes a consumer in and gives it a slot.
+    pub(crate) fn add_consumer(&mut self, consumer: SessionConsumer) -> u32 {
+        let free = self.consumers.iter().position(Option::is_none).unwrap_or(self.consumers.len());
+        let slot = u32::try_from(free).unwrap_or(u32::MAX);
+        self.tags.insert(consumer.tag.clone(), slot);
+        if free == self.consumers.len() {
+            self.consumers.push(None);
+        }
+        if let Some(place) = self.consumers.get_mut(free) {
+            *place = Some(consumer);
+        }
+        slot
+    }
+
+    pub(crate) fn consumer_mut(&mut self, slot: u32) -> Option<&mut SessionConsumer> {
+        self.consumers.get_mut(slot as usize)?.as_mut()
+    }
+
+    pub(crate) fn remove_consumer(&mut self, tag: &str) -> Option<SessionConsumer> {
+        let slot = self.tags.remove(tag)?;
+        self.consumers.get_mut(slot as usize)?.take()
+    }
+
+    pub(crate) fn remove_slot(&mut self, slot: u32) -> Option<SessionConsumer> {
+        let consumer = self.consumers.get_mut(slot as usize)?.take()?;
+        self.tags.remove(&consumer.tag);
+        Some(consumer)
+    }
+
+    pub(crate) fn consumers(&self) -> impl Iterator<Item = &SessionConsumer> {
+        self.consumers.iter().flatten()
+    }
+
+    pub(crate) fn drain_consumers(&mut self) -> Vec<SessionConsumer> {
+        self.tags.clear();
+        std::mem::take(&mut self.consumers).into_iter().flatten().collect()
+    }
+
+    /// Numbers a delivery for the consumer in `slot`. None if the consumer is gone: the parcel comes back.
+    pub(crate) fn deliver(&mut self, slot: u32, parcel: Parcel, flushed: Lsn) -> Result<SessionEvent, Parcel> {
+        let Some(consumer) = self.consumers.get(slot as usize).and_then(Option::as_ref) else { return Err(parcel) };
+        let Parcel { seq, redelivered, place, message } = parcel;
+        let number = if consumer.no_ack {
+            self.deliveries.pass()
+        } else {
+            let unsettled = Unsettled {
+                queue: Arc::clone(&consumer.queue),
+                consumer: consumer.key,
+                seq,
+                bytes: message.bytes() as u64,
+                place,
+                message: Some(Arc::clone(&message)),
+            };
+            self.deliveries.open(unsettled, place.is_readable(flushed))
+        };
+        let consumer = consumer.tag.clone();
+        Ok(SessionEvent::Delivered { consumer, delivery: DeliveryId(number), redelivered, message })
+    }
+
+    /// Numbers the answer to a get.
+    pub(crate) fn got(&mut self, queue: &Arc<Queue>, no_ack: bool, parcel: Parcel, left: u64, flushed: Lsn) -> SessionEvent {
+        let Parcel { seq, redelivered, place, message } = parcel;
+        let number = if no_ack {
+            self.deliveries.pass()
+        } else {
+            let unsettled = Unsettled {
+                queue: Arc::clone(queue),
+                consumer: None,
+                seq,
+                bytes: message.bytes() as u64,
+                place,
+                message: Some(Arc::clone(&message)),
+            };
+            self.deliveries.open(unsettled, place.is_readable(flushed))
+        };
+        SessionEvent::Got { delivery: DeliveryId(number), redelivered, message, messages: left }
+    }
+}

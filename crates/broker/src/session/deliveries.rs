@@ -1,0 +1,137 @@
+//! The unsettled deliveries of a session, by their number.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use model::Message;
+
+use crate::queue::{ConsumerKey, Entry, Place, Queue, Settled};
+
+/// Bytes of unsettled messages that a session keeps in memory though they could be read again.
+const RESIDENT_BYTES_MAX: u64 = 1024 * 1024;
+
+/// An unsettled delivery.
+#[derive(Debug)]
+pub(crate) struct Unsettled {
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) consumer: Option<ConsumerKey>,
+    pub(crate) seq: u64,
+    pub(crate) bytes: u64,
+    pub(crate) place: Place,
+    /// None if it can be read from storage and memory is better used.
+    pub(crate) message: Option<Arc<Message>>,
+}
+
+impl Unsettled {
+    pub(crate) fn settled(&self) -> Settled {
+        Settled { consumer: self.consumer, seq: self.seq, bytes: self.bytes, place: self.place }
+    }
+
+    /// Its form on the way back into its queue.
+    pub(crate) fn into_entry(self) -> (Arc<Queue>, Option<ConsumerKey>, Entry) {
+        let Self { queue, consumer, seq, bytes, place, message } = self;
+        (queue, consumer, Entry { seq, bytes, redelivered: true, place, message })
+    }
+}
+
+/// The deliveries 1, 2, 3, … of a session, as far as they are unsettled.
+#[derive(Debug)]
+pub(crate) struct Deliveries {
+    /// The number of the first entry in `open`.
+    first: u64,
+    open: VecDeque<Option<Unsettled>>,
+    count: usize,
+    resident: u64,
+}
+
+impl Default for Deliveries {
+    fn default() -> Self {
+        Self { first: 1, open: VecDeque::new(), count: 0, resident: 0 }
+    }
+}
+
+impl Deliveries {
+    /// The number of the next delivery.
+    pub(crate) fn next(&self) -> u64 {
+        self.first.saturating_add(self.open.len() as u64)
+    }
+
+    /// How many are unsettled.
+    pub(crate) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Gives a delivery its number, without anything to settle.
+    pub(crate) fn pass(&mut self) -> u64 {
+        let number = self.next();
+        if self.open.is_empty() {
+            self.first = self.first.saturating_add(1);
+        } else {
+            self.open.push_back(None);
+        }
+        number
+    }
+
+    /// Gives a delivery its number and remembers it.
+    pub(crate) fn open(&mut self, mut unsettled: Unsettled, is_readable: bool) -> u64 {
+        let number = self.next();
+        if is_readable && self.resident >= RESIDENT_BYTES_MAX {
+            unsettled.message = None;
+        }
+        if unsettled.message.is_some() {
+            self.resident = self.resident.saturating_add(unsettled.bytes);
+        }
+        self.count = self.count.saturating_add(1);
+        self.open.push_back(Some(unsettled));
+        number
+    }
+
+    /// Takes out delivery `number`; with `multiple` all up to it, all of them if it is 0. None if there is none such.
+    pub(crate) fn take(&mut self, number: u64, multiple: bool, out: &mut Vec<Unsettled>) -> Option<()> {
+        if multiple {
+            return self.take_up_to(number, out);
+        }
+        let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        let unsettled = self.open.get_mut(at)?.take()?;
+        self.closed(&unsettled);
+        out.push(unsettled);
+        self.trim();
+        Some(())
+    }
+
+    fn take_up_to(&mut self, number: u64, out: &mut Vec<Unsettled>) -> Option<()> {
+        let count = if number == 0 {
+            self.open.len()
+        } else {
+            // RabbitMQ: a `multiple` whose own delivery is not open is an error, whatever is open below it.
+            let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
+            self.open.get(at)?.as_ref()?;
+            at.saturating_add(1)
+        };
+        for _ in 0..count {
+            if let Some(unsettled) = self.open.pop_front().flatten() {
+                self.closed(&unsettled);
+                out.push(unsettled);
+            }
+            self.first = self.first.saturating_add(1);
+        }
+        self.trim();
+        Some(())
+    }
+
+    fn closed(&mut self, unsettled: &Unsettled) {
+        self.count = self.count.saturating_sub(1);
+        if unsettled.message.is_some() {
+            self.resident = self.resident.saturating_sub(unsettled.bytes);
+        }
+    }
+
+    fn trim(&mut self) {
+        while self.open.front().is_some_and(Option::is_none) {
+            self.open.pop_front();
+            self.first = self.first.saturating_add(1);
+        }
+        if self.open.is_empty() && self.open.capacity() > 1024 {
+            self.open.shrink_to(64);
+        }
+    }
+}

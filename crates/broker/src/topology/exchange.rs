@@ -1,0 +1,200 @@
+//! Exchanges: what is known of one, declaring and deleting.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use model::{
+    Name, Refusal, Table, Value,
+    command::{DeclareExchange, Destination},
+    refusal::{Named, Property, Resource},
+};
+
+use super::{BindingRecord, Entry, Meta, Topology, Vhost};
+use crate::{
+    argument::{assert_equivalent, assert_same_argument, name_argument},
+    route::{Kind, kind::Index},
+};
+
+pub(super) const ALTERNATE: &str = "alternate-exchange";
+/// What the names of the broker's own queues and exchanges begin with.
+pub(super) const RESERVED_PREFIX: &str = "amq.";
+
+/// What is known of an exchange.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ExchangeRecord {
+    /// Its name.
+    pub name: Name,
+    /// The vhost it is in.
+    pub vhost: Name,
+    /// Its type.
+    pub kind: Kind,
+    /// Survives a restart.
+    pub durable: bool,
+    /// Goes with the last binding that starts from it.
+    pub auto_delete: bool,
+    /// Takes messages from other exchanges only.
+    pub internal: bool,
+    /// As declared.
+    pub arguments: Table,
+    /// When it was made.
+    pub meta: Meta,
+}
+
+impl ExchangeRecord {
+    /// The alternate exchange that it was declared with.
+    pub fn alternate(&self) -> Option<Name> {
+        Name::parse(self.arguments.get(ALTERNATE)?.as_text()?).ok()
+    }
+}
+
+/// An exchange with its bindings.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub(crate) record: Arc<ExchangeRecord>,
+    /// Moves when what it routes to may have changed.
+    pub(crate) epoch: Arc<AtomicU64>,
+    /// The bindings, for routing.
+    pub(crate) index: Box<dyn Index>,
+    /// Where unroutable messages go: by argument or policy.
+    pub(crate) alternate: Option<Name>,
+    /// The bindings that start here.
+    pub(super) outgoing: BTreeSet<Arc<BindingRecord>>,
+}
+
+impl Exchange {
+    pub(super) fn new(record: Arc<ExchangeRecord>, alternate: Option<Name>) -> Self {
+        let index = record.kind.index();
+        Self { record, epoch: Arc::default(), index, alternate, outgoing: BTreeSet::new() }
+    }
+
+    pub(super) fn changed(&self) {
+        self.epoch.fetch_add(1, Ordering::Release);
+    }
+}
+
+impl Topology {
+    /// An exchange by name.
+    ///
+    /// # Errors
+    /// When there is none such; the default exchange (`""`) is not to be asked for by name.
+    pub fn exchange(&self, vhost: &Name, name: &Name) -> Result<&Arc<ExchangeRecord>, Refusal> {
+        let vhost = self.vhost_or_refuse(vhost)?;
+        if name.is_empty() {
+            return Err(Refusal::DefaultExchange);
+        }
+        match vhost.exchanges.get(name) {
+            Some(exchange) => Ok(&exchange.record),
+            None => Err(vhost.not_found(Resource::Exchange, name)),
+        }
+    }
+
+    /// Whether a client may publish to an exchange, the default one (`""`) included.
+    ///
+    /// # Errors
+    /// When there is none such, or only other exchanges may.
+    pub fn publishable(&self, vhost: &Name, name: &Name) -> Result<(), Refusal> {
+        if name.is_empty() {
+            return self.vhost_or_refuse(vhost).map(|_| ());
+        }
+        let record = self.exchange(vhost, name)?;
+        if record.internal {
+            let named = Named { resource: Resource::Exchange, name: name.clone(), vhost: vhost.clone() };
+            return Err(Refusal::InternalExchange(named));
+        }
+        Ok(())
+    }
+
+    /// All exchanges of a vhost but the default one, by name.
+    pub fn exchanges(&self, vhost: &str) -> impl Iterator<Item = &Arc<ExchangeRecord>> {
+        self.vhost(vhost)
+            .into_iter()
+            .flat_map(|vhost| vhost.exchanges.values().map(|exchange| &exchange.record))
+    }
+
+    /// Makes an exchange, unless it exists just so.
+    ///
+    /// # Errors
+    /// When it exists otherwise, or must not.
+    pub fn declare_exchange(&self, vhost: &Name, wish: &DeclareExchange) -> Result<Option<Entry>, Refusal> {
+        let kind = Kind::parse(&wish.kind)
+            .ok_or_else(|| Refusal::UnknownExchangeType { kind: wish.kind.clone() })?;
+        let vhost = self.vhost_or_refuse(vhost)?;
+        let name = &wish.exchange;
+        if name.is_empty() {
+            return Err(Refusal::DefaultExchange);
+        }
+        if let Some(exchange) = vhost.exchanges.get(name) {
+            assert_equivalent_exchange(vhost, &exchange.record, kind, wish)?;
+            return Ok(None);
+        }
+        if name.starts_with(RESERVED_PREFIX) {
+            return Err(Refusal::ReservedName { resource: Resource::Exchange, name: name.clone() });
+        }
+        name_argument(&wish.arguments, ALTERNATE, || vhost.named(Resource::Exchange, name))?;
+        Ok(Some(Entry::CreateExchange {
+            vhost: vhost.settings.name.clone(),
+            name: name.clone(),
+            kind,
+            durable: wish.durable,
+            auto_delete: wish.auto_delete,
+            internal: wish.internal,
+            arguments: wish.arguments.clone(),
+        }))
+    }
+
+    /// Deletes an exchange; None if there is none such (RabbitMQ: that succeeds).
+    ///
+    /// # Errors
+    /// When it is the broker's own, or in use and was not to be deleted then.
+    pub fn delete_exchange(
+        &self,
+        vhost: &Name,
+        name: &Name,
+        if_unused: bool,
+    ) -> Result<Option<Entry>, Refusal> {
+        let vhost = self.vhost_or_refuse(vhost)?;
+        if name.is_empty() {
+            return Err(Refusal::DefaultExchange);
+        }
+        if name.starts_with(RESERVED_PREFIX) {
+            return Err(Refusal::SystemExchange(vhost.named(Resource::Exchange, name)));
+        }
+        let Some(exchange) = vhost.exchanges.get(name) else { return Ok(None) };
+        if if_unused && !exchange.outgoing.is_empty() {
+            return Err(Refusal::InUse(vhost.named(Resource::Exchange, name)));
+        }
+        let incoming = vhost.bindings_to(Destination::Exchange, name);
+        Ok(Some(Entry::DeleteExchange {
+            vhost: vhost.settings.name.clone(),
+            name: name.clone(),
+            auto_deleted: vhost.auto_deleted_with(incoming, Some(name)),
+        }))
+    }
+}
+
+fn assert_equivalent_exchange(
+    vhost: &Vhost,
+    record: &ExchangeRecord,
+    kind: Kind,
+    wish: &DeclareExchange,
+) -> Result<(), Refusal> {
+    let named = || vhost.named(Resource::Exchange, &record.name);
+    if kind != record.kind {
+        return Err(Refusal::Inequivalent {
+            argument: Name::parse("type").unwrap_or_default(),
+            named: named(),
+            received: Property::Plain(kind.name().to_owned()),
+            current: Property::Plain(record.kind.name().to_owned()),
+        });
+    }
+    assert_equivalent("durable", named, wish.durable, record.durable)?;
+    assert_equivalent("auto_delete", named, wish.auto_delete, record.auto_delete)?;
+    assert_equivalent("internal", named, wish.internal, record.internal)?;
+    let value = |arguments: &Table| -> Option<Value> { arguments.get(ALTERNATE).cloned() };
+    assert_same_argument(ALTERNATE, named, value(&wish.arguments).as_ref(), value(&record.arguments).as_ref())
+}

@@ -1,0 +1,252 @@
+//! Queues: what is known of one, declaring and deleting. Its messages are not here.
+
+use std::sync::Arc;
+
+use model::{
+    Name, Refusal, Table, Value,
+    command::{DeclareQueue, Destination},
+    refusal::Resource,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Entry, Fact, Meta, Topology, Vhost, exchange::RESERVED_PREFIX};
+use crate::argument::{QUEUE_TYPE, QueueArguments, assert_equivalent, assert_equivalent_arguments};
+
+/// A connection to this node, as long as the node runs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ConnectionId(pub u64);
+
+/// A queue, and its log. Never given to another queue, not even after a restart.
+///
+/// ```text
+/// durable:    0 | counter:63                 (from 1; counts on in the metadata log)
+/// transient:  1 | start:23 | counter:40      (start: how often the node was started)
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct QueueId(pub u64);
+
+impl QueueId {
+    const TRANSIENT: u64 = 1 << 63;
+    const START_BITS: u32 = 23;
+    const COUNTER_BITS: u32 = 40;
+
+    /// Whether nothing of the queue survives a restart.
+    pub fn is_transient(self) -> bool {
+        self.0 & Self::TRANSIENT != 0
+    }
+
+    fn transient(start: u64, counter: u64) -> Self {
+        let start = start & ((1 << Self::START_BITS) - 1);
+        let counter = counter & ((1 << Self::COUNTER_BITS) - 1);
+        Self(Self::TRANSIENT | (start << Self::COUNTER_BITS) | counter)
+    }
+}
+
+/// A queue type that exists here.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QueueKind {
+    /// Messages on one node.
+    #[default]
+    Classic,
+}
+
+impl QueueKind {
+    /// Its name in `x-queue-type`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+        }
+    }
+}
+
+/// What is known of a queue.
+#[derive(Clone, PartialEq, Debug)]
+pub struct QueueRecord {
+    /// The queue's id, and that of its log.
+    pub id: QueueId,
+    /// Its name.
+    pub name: Name,
+    /// The vhost it is in.
+    pub vhost: Name,
+    /// Survives a restart. Never so if it is exclusive.
+    pub durable: bool,
+    /// Goes with its last consumer.
+    pub auto_delete: bool,
+    /// The connection that alone may use it, and that it ends with.
+    pub exclusive_owner: Option<ConnectionId>,
+    /// Its type.
+    pub kind: QueueKind,
+    /// The arguments that mean something.
+    pub arguments: QueueArguments,
+    /// All arguments as declared, and `x-queue-type`.
+    pub raw_arguments: Table,
+    /// When it was made.
+    pub meta: Meta,
+}
+
+/// The answer to a declaration.
+#[derive(Clone, Debug)]
+pub enum Declared {
+    /// The queue exists just so.
+    Exists(Arc<QueueRecord>),
+    /// It is to be made.
+    Create(Entry),
+}
+
+impl Topology {
+    /// All queues of all vhosts.
+    pub fn queues(&self) -> impl Iterator<Item = &Arc<QueueRecord>> {
+        self.vhosts.values().flat_map(|vhost| vhost.queues.values())
+    }
+
+    /// All queues of a vhost, by name.
+    pub fn queues_of(&self, vhost: &str) -> impl Iterator<Item = &Arc<QueueRecord>> {
+        self.vhost(vhost).into_iter().flat_map(|vhost| vhost.queues.values())
+    }
+
+    /// A queue by name, whoever it belongs to.
+    pub fn find_queue(&self, vhost: &str, name: &str) -> Option<&Arc<QueueRecord>> {
+        self.vhost(vhost)?.queues.get(name)
+    }
+
+    /// A queue by name, for `connection` to use.
+    ///
+    /// # Errors
+    /// When there is none such, or it is exclusive to another connection.
+    pub fn queue(
+        &self,
+        vhost: &Name,
+        name: &Name,
+        connection: ConnectionId,
+    ) -> Result<Arc<QueueRecord>, Refusal> {
+        self.vhost_or_refuse(vhost)?.usable_queue(name, connection).cloned()
+    }
+
+    /// Makes a queue, unless it exists just so.
+    ///
+    /// `is_server_named`: the broker made the name up, so it may begin with `amq.`.
+    ///
+    /// # Errors
+    /// When it exists otherwise, or must not.
+    pub fn declare_queue(
+        &self,
+        vhost: &Name,
+        wish: &DeclareQueue,
+        connection: ConnectionId,
+        is_server_named: bool,
+    ) -> Result<Declared, Refusal> {
+        let vhost = self.vhost_or_refuse(vhost)?;
+        let name = &wish.queue;
+        let arguments =
+            with_queue_type(&wish.arguments, vhost.settings.default_queue_type.unwrap_or_default());
+        if let Some(record) = vhost.queues.get(name) {
+            assert_equivalent_queue(vhost, record, wish, &arguments, connection)?;
+            return Ok(Declared::Exists(Arc::clone(record)));
+        }
+        if name.starts_with(RESERVED_PREFIX) && !is_server_named {
+            return Err(Refusal::ReservedName { resource: Resource::Queue, name: name.clone() });
+        }
+        let parsed = QueueArguments::parse(&arguments, || vhost.named(Resource::Queue, name))?;
+        if let Some(queues_max) = vhost.limits.max_queues
+            && vhost.queues.len() as u64 >= queues_max
+        {
+            return Err(Refusal::QueueLimit {
+                queue: name.clone(),
+                vhost: vhost.settings.name.clone(),
+                queues_max,
+            });
+        }
+        Ok(Declared::Create(Entry::CreateQueue {
+            id: None,
+            vhost: vhost.settings.name.clone(),
+            name: name.clone(),
+            durable: wish.durable && !wish.exclusive,
+            auto_delete: wish.auto_delete,
+            exclusive_owner: wish.exclusive.then_some(connection),
+            kind: parsed.kind,
+            arguments,
+        }))
+    }
+
+    /// Deletes a queue, with its bindings and the exchanges that go with them.
+    pub fn delete_queue(&self, vhost: &Name, record: &QueueRecord) -> Entry {
+        let auto_deleted = self.vhost(vhost).map(|vhost| {
+            let incoming = vhost.bindings_to(Destination::Queue, &record.name);
+            vhost.auto_deleted_with(incoming, None)
+        });
+        Entry::DeleteQueue {
+            vhost: vhost.clone(),
+            name: record.name.clone(),
+            id: record.id,
+            auto_deleted: auto_deleted.unwrap_or_default(),
+        }
+    }
+
+    /// The id of a queue that is made now.
+    pub(super) fn next_queue_id(&mut self, given: Option<QueueId>, durable: bool) -> QueueId {
+        if let Some(id) = given.filter(|id| !id.is_transient()) {
+            self.last_queue = self.last_queue.max(id.0);
+            return id;
+        }
+        if durable {
+            self.last_queue = self.last_queue.saturating_add(1);
+            return QueueId(self.last_queue);
+        }
+        self.last_transient_queue = self.last_transient_queue.saturating_add(1);
+        QueueId::transient(self.starts, self.last_transient_queue)
+    }
+
+    pub(super) fn add_queue(&mut self, mut record: QueueRecord, given: Option<QueueId>, out: &mut Vec<Fact>) {
+        if self.find_queue(&record.vhost, &record.name).is_some() || self.vhost(&record.vhost).is_none() {
+            return;
+        }
+        record.id = self.next_queue_id(given, record.durable);
+        let record = Arc::new(record);
+        if let Some(vhost) = self.vhosts.get_mut(&record.vhost) {
+            vhost.queues.insert(record.name.clone(), Arc::clone(&record));
+            out.push(Fact::QueueCreated(record));
+        }
+    }
+}
+
+impl Vhost {
+    pub(super) fn usable_queue(
+        &self,
+        name: &Name,
+        connection: ConnectionId,
+    ) -> Result<&Arc<QueueRecord>, Refusal> {
+        let record = self.queues.get(name).ok_or_else(|| self.not_found(Resource::Queue, name))?;
+        match record.exclusive_owner {
+            Some(owner) if owner != connection => Err(Refusal::Locked(self.named(Resource::Queue, name))),
+            _ => Ok(record),
+        }
+    }
+}
+
+/// RabbitMQ 4 stores a type with every queue, so that one declared with and one declared without compare equal.
+fn with_queue_type(arguments: &Table, default: QueueKind) -> Table {
+    let mut arguments = arguments.clone();
+    if arguments.get(QUEUE_TYPE).is_none() {
+        arguments.push(QUEUE_TYPE, Value::text(default.name()));
+    }
+    arguments
+}
+
+fn assert_equivalent_queue(
+    vhost: &Vhost,
+    record: &QueueRecord,
+    wish: &DeclareQueue,
+    arguments: &Table,
+    connection: ConnectionId,
+) -> Result<(), Refusal> {
+    let named = || vhost.named(Resource::Queue, &record.name);
+    if record.exclusive_owner != wish.exclusive.then_some(connection) {
+        return Err(Refusal::Locked(named()));
+    }
+    assert_equivalent("durable", named, wish.durable && !wish.exclusive, record.durable)?;
+    assert_equivalent("auto_delete", named, wish.auto_delete, record.auto_delete)?;
+    assert_equivalent_arguments(named, arguments, &record.raw_arguments)
+}
