@@ -36,6 +36,3 @@ pub const CLASS_BASIC: u16 = 60;
 pub const PROTOCOL_HEADER: [u8; 8] = *b"AMQP\x00\x00\x09\x01";
 /// A larger body is refused before anything else is looked at.
 pub const BODY_BYTES_LIMIT: u64 = 512 * 1024 * 1024;
-
-#[cfg(test)]
-mod tests;

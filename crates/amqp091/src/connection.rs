@@ -206,11 +206,6 @@ impl Connection {
 
     /// The first `bytes` of what waits are written.
     pub fn transmitted(&mut self, bytes: usize) {
-        if bytes > 0
-            && let Some(pulse) = &mut self.pulse
-        {
-            pulse.has_sent = true;
-        }
         self.output.transmitted(bytes);
     }
 
@@ -280,8 +275,8 @@ impl Connection {
             self.finish(|| End::HandshakeTimeout);
             return;
         }
-        let is_quiet = self.output.bytes() == 0;
-        match self.pulse.as_mut().map(|pulse| pulse.beat(now, is_quiet)) {
+        let (output, pulse) = (&mut self.output, &mut self.pulse);
+        match pulse.as_mut().map(|pulse| pulse.beat(now, output)) {
             Some(pulse::Beat::Send) => self.output.heartbeat(),
             Some(pulse::Beat::Missed) if !matches!(self.state, State::Closing { .. }) => {
                 let seconds = self.tune.heartbeat_seconds;
@@ -426,6 +421,3 @@ impl Connection {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

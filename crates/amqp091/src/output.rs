@@ -32,6 +32,8 @@ pub(crate) struct Output {
     shared_bytes: usize,
     /// What the last burst took.
     burst_bytes: usize,
+    /// Whether something else than a heartbeat was put in since somebody asked.
+    has_spoken: bool,
 }
 
 /// A piece that stands before the byte `at` of the buffer.
@@ -55,7 +57,13 @@ impl Output {
         &mut self.buffer
     }
 
+    /// Whether something else than a heartbeat was put in since the last call.
+    pub(crate) fn take_has_spoken(&mut self) -> bool {
+        std::mem::take(&mut self.has_spoken)
+    }
+
     pub(crate) fn method(&mut self, channel: u16, method: &Method<'_>) {
+        self.has_spoken = true;
         put_method(self.buffer(), channel, method);
     }
 

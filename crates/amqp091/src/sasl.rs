@@ -64,6 +64,3 @@ fn text<'a>(table: &'a Table, field: &str) -> Result<&'a [u8], ProtocolError> {
 fn user_name(bytes: &[u8]) -> Result<Name, ProtocolError> {
     Name::from_bytes(bytes).map_err(|_| ProtocolError::UserName)
 }
-
-#[cfg(test)]
-mod tests;

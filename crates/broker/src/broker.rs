@@ -78,9 +78,16 @@ impl Broker {
     ///
     /// # Errors
     /// When the metadata cannot be read back whole.
-    pub fn recover(engine: Arc<Engine>, recovered: &storage::Recovered, settings: Settings) -> Result<Self, RecoveryError> {
+    pub fn recover(
+        engine: Arc<Engine>,
+        recovered: &storage::Recovered,
+        settings: Settings,
+    ) -> Result<Self, RecoveryError> {
         if let Some(damage) = recovered.damaged.iter().find(|damage| damage.log == Some(METADATA_LOG)) {
-            return Err(RecoveryError::Damaged(format!("{} at offset {}: {}", damage.file, damage.offset, damage.reason)));
+            return Err(RecoveryError::Damaged(format!(
+                "{} at offset {}: {}",
+                damage.file, damage.offset, damage.reason
+            )));
         }
         let (metadata, topology) = Metadata::recover(&engine)?;
         let memory = Arc::new(Memory::new(settings.resident_bytes_max));

@@ -121,7 +121,9 @@ impl Client {
                 self.hand_over();
                 self.handle_session_command(id, command);
             }
-            Command::Authenticate { mechanism, user, password } => self.authenticate(mechanism, user, &password),
+            Command::Authenticate { mechanism, user, password } => {
+                self.authenticate(mechanism, user, &password)
+            }
             Command::Open { vhost, client_properties } => self.open(vhost, client_properties),
             Command::UpdateSecret { secret } => self.update_secret(&secret),
             Command::Close => {
@@ -184,7 +186,9 @@ impl Client {
                 Ok(())
             }
             SessionCommand::Get { queue, no_ack } => self.get(id, queue, no_ack),
-            SessionCommand::Settle { delivery, multiple, outcome } => self.settle(id, delivery.0, multiple, outcome),
+            SessionCommand::Settle { delivery, multiple, outcome } => {
+                self.settle(id, delivery.0, multiple, outcome)
+            }
             SessionCommand::Recover { nowait } => self.recover(id, nowait),
         }
     }
@@ -255,10 +259,14 @@ impl Client {
                 }
                 self.events.push_back(Event::Session(session.id, event));
             }
-            if let Some((publish, multiple)) =
-                session.confirms.as_mut().filter(|_| !session.has_failed).and_then(|confirms| confirms.reached(flushed))
+            if let Some((publish, multiple)) = session
+                .confirms
+                .as_mut()
+                .filter(|_| !session.has_failed)
+                .and_then(|confirms| confirms.reached(flushed))
             {
-                self.events.push_back(Event::Session(session.id, SessionEvent::Confirmed { publish, multiple }));
+                self.events
+                    .push_back(Event::Session(session.id, SessionEvent::Confirmed { publish, multiple }));
             }
             if let Some(lsn) = session.waits_for() {
                 first = Some(first.map_or(lsn, |first| first.min(lsn)));

@@ -37,7 +37,11 @@ impl Memory {
 
     /// Bytes of messages that one queue may keep in memory now.
     pub(crate) fn window(&self) -> u64 {
-        if self.resident.load(Ordering::Relaxed) <= self.budget_bytes { WINDOW_BYTES } else { WINDOW_BYTES_TIGHT }
+        if self.resident.load(Ordering::Relaxed) <= self.budget_bytes {
+            WINDOW_BYTES
+        } else {
+            WINDOW_BYTES_TIGHT
+        }
     }
 
     /// Bytes of ready messages in memory.

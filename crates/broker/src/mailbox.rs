@@ -5,8 +5,7 @@
 //! connection has taken what is there, so a connection that reads slowly holds up nobody but itself.
 
 use std::{
-    fmt,
-    mem,
+    fmt, mem,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -121,7 +120,8 @@ impl Mailbox {
         if inbox.is_closed {
             return Pushed::Gone;
         }
-        let bytes: usize = deliveries.iter().map(|d| d.parcel.message.bytes().saturating_add(DELIVERY_BYTES)).sum();
+        let bytes: usize =
+            deliveries.iter().map(|d| d.parcel.message.bytes().saturating_add(DELIVERY_BYTES)).sum();
         inbox.bytes = inbox.bytes.saturating_add(bytes);
         inbox.mail.deliveries.append(deliveries);
         if inbox.bytes < MAILBOX_BYTES_MAX {

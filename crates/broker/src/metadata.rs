@@ -88,19 +88,31 @@ impl Metadata {
                 topology.apply(Meta { index, now_ms: entry.now_ms }, entry.entry, &mut facts);
                 facts.clear();
                 self.next_index = index.saturating_add(1);
-                self.bytes_since_snapshot = self.bytes_since_snapshot.saturating_add(record.payload.len() as u64);
+                self.bytes_since_snapshot =
+                    self.bytes_since_snapshot.saturating_add(record.payload.len() as u64);
             }
         }
     }
 
     /// Stages a durable entry, or only numbers one that is not; then it is to be applied.
-    pub(crate) fn stage(&mut self, engine: &Engine, entry: &Entry, now_ms: u64, is_durable: bool) -> Result<Meta, serde_json::Error> {
+    pub(crate) fn stage(
+        &mut self,
+        engine: &Engine,
+        entry: &Entry,
+        now_ms: u64,
+        is_durable: bool,
+    ) -> Result<Meta, serde_json::Error> {
         let meta = Meta { index: self.next_index, now_ms };
         if is_durable {
             let payload = serde_json::to_vec(&Logging { now_ms, entry })?;
             let mut staging = engine.stage();
-            let record =
-                storage::Entry { index: meta.index, expires_at_ms: 0, priority: 0, head: &payload, body: &[] };
+            let record = storage::Entry {
+                index: meta.index,
+                expires_at_ms: 0,
+                priority: 0,
+                head: &payload,
+                body: &[],
+            };
             staging.append(METADATA_LOG, record);
             self.last = staging.lsn();
             self.next_index = self.next_index.saturating_add(1);
@@ -153,4 +165,3 @@ struct Logging<'a> {
     now_ms: u64,
     entry: &'a Entry,
 }
-

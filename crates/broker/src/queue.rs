@@ -27,10 +27,10 @@ mod fifo;
 mod locked;
 
 pub use consumers::ConsumerKey;
+use consumers::Consumers;
 pub(crate) use consumers::{Consumer, SessionLimit};
 pub use fifo::{Amount, Place};
 pub(crate) use fifo::{Entry, Ranges, Recovered};
-use consumers::Consumers;
 use fifo::{Fifo, Head, Read};
 use locked::{Lock, Locked};
 
@@ -131,7 +131,12 @@ struct WaitingGet {
 }
 
 impl Queue {
-    pub(crate) fn new(record: Arc<QueueRecord>, engine: Arc<Engine>, memory: Arc<Memory>, recovered: Recovered) -> Self {
+    pub(crate) fn new(
+        record: Arc<QueueRecord>,
+        engine: Arc<Engine>,
+        memory: Arc<Memory>,
+        recovered: Recovered,
+    ) -> Self {
         let state = State {
             fifo: Fifo::new(recovered),
             consumers: Consumers::default(),
@@ -232,7 +237,9 @@ impl Queue {
                 let gone = state.fifo.spilled(entries);
                 self.forget(&gone.into_iter().map(|seq| seq..=seq).collect::<Vec<_>>());
             }
-            Err(fault) => tracing::warn!(queue = %self.record.name, %fault, "cannot spill transient messages: they stay in memory"),
+            Err(fault) => {
+                tracing::warn!(queue = %self.record.name, %fault, "cannot spill transient messages: they stay in memory")
+            }
         }
         state
     }
@@ -258,7 +265,8 @@ impl Queue {
             self.forget(settled.as_slice());
         }
         let is_wanted = state.consumers.is_anyone_free() || !state.gets.is_empty();
-        let is_short = state.fifo.messages_at_hand() < READ_AHEAD_BELOW && (is_wanted || !state.consumers.is_empty());
+        let is_short =
+            state.fifo.messages_at_hand() < READ_AHEAD_BELOW && (is_wanted || !state.consumers.is_empty());
         if is_short && !state.is_reading && state.fifo.next_on_disk().is_some() {
             state.is_reading = true;
             out.reads.push(Arc::clone(self));
@@ -316,7 +324,13 @@ impl Queue {
     }
 
     /// Takes one message out of turn.
-    pub(crate) fn get(self: &Arc<Self>, no_ack: bool, mailbox: &Arc<Mailbox>, session: SessionId, out: &mut Effects) -> Got {
+    pub(crate) fn get(
+        self: &Arc<Self>,
+        no_ack: bool,
+        mailbox: &Arc<Mailbox>,
+        session: SessionId,
+        out: &mut Effects,
+    ) -> Got {
         let mut state = self.state.lock();
         match state.fifo.head() {
             Head::Empty => Got::Nothing,
@@ -402,7 +416,9 @@ impl Queue {
             let notice = Notice::Got { session: get.session, queue, parcel, left };
             match get.mailbox.notify(notice) {
                 Ok(()) => out.ring(&get.mailbox),
-                Err(Notice::Got { parcel: Some(parcel), .. }) if !get.no_ack => state.fifo.unsend([parcel].into_iter()),
+                Err(Notice::Got { parcel: Some(parcel), .. }) if !get.no_ack => {
+                    state.fifo.unsend([parcel].into_iter())
+                }
                 Err(_) => {}
             }
         }
@@ -434,7 +450,12 @@ impl Queue {
     }
 
     /// Admits a consumer.
-    pub(crate) fn consume(self: &Arc<Self>, consumer: Consumer, exclusive: bool, out: &mut Effects) -> Result<ConsumerKey, Unfit> {
+    pub(crate) fn consume(
+        self: &Arc<Self>,
+        consumer: Consumer,
+        exclusive: bool,
+        out: &mut Effects,
+    ) -> Result<ConsumerKey, Unfit> {
         let mut state = self.state.lock();
         if self.is_deleted() {
             return Err(Unfit::Deleted);
@@ -479,7 +500,12 @@ impl Queue {
     }
 
     /// Marks the queue deleted, if the conditions hold; nothing goes in or out any more.
-    pub(crate) fn delete(self: &Arc<Self>, if_unused: bool, if_empty: bool, out: &mut Effects) -> Result<Amount, Kept> {
+    pub(crate) fn delete(
+        self: &Arc<Self>,
+        if_unused: bool,
+        if_empty: bool,
+        out: &mut Effects,
+    ) -> Result<Amount, Kept> {
         let mut state = self.state.lock();
         if if_unused && !state.consumers.is_empty() {
             return Err(Kept::InUse);

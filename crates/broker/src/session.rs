@@ -145,8 +145,15 @@ impl Session {
     }
 
     /// Numbers a delivery for the consumer in `slot`. None if the consumer is gone: the parcel comes back.
-    pub(crate) fn deliver(&mut self, slot: u32, parcel: Parcel, flushed: Lsn) -> Result<SessionEvent, Parcel> {
-        let Some(consumer) = self.consumers.get(slot as usize).and_then(Option::as_ref) else { return Err(parcel) };
+    pub(crate) fn deliver(
+        &mut self,
+        slot: u32,
+        parcel: Parcel,
+        flushed: Lsn,
+    ) -> Result<SessionEvent, Parcel> {
+        let Some(consumer) = self.consumers.get(slot as usize).and_then(Option::as_ref) else {
+            return Err(parcel);
+        };
         let Parcel { seq, redelivered, place, message } = parcel;
         let number = if consumer.no_ack {
             self.deliveries.pass()
@@ -166,7 +173,14 @@ impl Session {
     }
 
     /// Numbers the answer to a get.
-    pub(crate) fn got(&mut self, queue: &Arc<Queue>, no_ack: bool, parcel: Parcel, left: u64, flushed: Lsn) -> SessionEvent {
+    pub(crate) fn got(
+        &mut self,
+        queue: &Arc<Queue>,
+        no_ack: bool,
+        parcel: Parcel,
+        left: u64,
+        flushed: Lsn,
+    ) -> SessionEvent {
         let Parcel { seq, redelivered, place, message } = parcel;
         let number = if no_ack {
             self.deliveries.pass()

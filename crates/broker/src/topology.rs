@@ -11,7 +11,8 @@
 //! Durable entries are logged and are in [snapshots](Topology::snapshot); what is not durable (exclusive and transient
 //! queues, transient exchanges, bindings that touch one of them) is applied only: see [`Topology::is_durable`].
 //! Invariant: replaying the durable entries of a log gives the durable part of what all of them give. Where something not
-//! durable takes a durable exchange with it (`auto_delete`), its entry names the exchange and counts as durable.
+//! durable takes a durable exchange with it (`auto_delete`), its entry names the exchange and counts as durable. That
+//! list is made under the lock of the one writer; an entry that was made beside another one could miss an exchange.
 //!
 //! Readers keep what they looked up as long as an epoch stands still: of an exchange for routes
 //! ([`route`](crate::route)), of the permissions for grants ([`access`](crate::access)). Messages are not here.
@@ -270,4 +271,4 @@ fn binding_of(entry: &Entry) -> Option<BindingRecord> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -50,7 +50,7 @@ pub enum Value {
     /// `x`
     Bytes(Bytes),
     /// `A`
-    Array(Vec<Value>),
+    Array(Vec<Self>),
     /// `T`: seconds since 1970.
     Timestamp(u64),
     /// `F`

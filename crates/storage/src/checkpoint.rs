@@ -29,7 +29,7 @@ const HEAD: usize = 24;
 
 /// The part of a checkpoint that is not about single logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Base {
+pub(crate) struct Groundwork {
     pub(crate) generation: u64,
     /// Everything up to this LSN was on disk when the checkpoint was written.
     pub(crate) durable: u64,
@@ -43,7 +43,7 @@ pub(crate) struct Base {
     pub(crate) next_log: u64,
 }
 
-impl Base {
+impl Groundwork {
     /// Where a new storage begins.
     pub(crate) const NEW: Self = Self {
         generation: 0,
@@ -57,7 +57,10 @@ impl Base {
 }
 
 /// Encodes a checkpoint of the given logs, which come in ascending order.
-pub(crate) fn encode<'a>(base: &Base, logs: impl ExactSizeIterator<Item = (LogId, &'a Log)>) -> Vec<u8> {
+pub(crate) fn encode<'a>(
+    base: &Groundwork,
+    logs: impl ExactSizeIterator<Item = (LogId, &'a Log)>,
+) -> Vec<u8> {
     let mut out = Vec::with_capacity(logs.len().saturating_mul(16).saturating_add(128));
     put_u32(&mut out, MAGIC);
     put_u32(&mut out, 0);
@@ -109,7 +112,7 @@ fn put_segment(out: &mut Vec<u8>, segment: &Segment) {
 }
 
 /// Decodes a checkpoint.
-pub(crate) fn decode(bytes: &[u8]) -> Result<(Base, Vec<(LogId, Log)>), Reason> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<(Groundwork, Vec<(LogId, Log)>), Reason> {
     let mut head = Fields::new(bytes);
     let mut start = || Some((head.u32()?, head.u32()?, head.u64()?, head.u64()?));
     let (magic, crc, generation, len) = start().ok_or(Reason::Short)?;
@@ -125,9 +128,9 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<(Base, Vec<(LogId, Log)>), Reason> 
     fields(generation, body).ok_or(Reason::Field)
 }
 
-fn fields(generation: u64, body: &[u8]) -> Option<(Base, Vec<(LogId, Log)>)> {
+fn fields(generation: u64, body: &[u8]) -> Option<(Groundwork, Vec<(LogId, Log)>)> {
     let mut fields = Fields::new(body);
-    let base = Base {
+    let base = Groundwork {
         generation,
         durable: fields.u64()?,
         first_lsn: fields.u64()?,

@@ -72,7 +72,7 @@ const OF_THE_WORLD: &[(&str, &[&str])] = &[
     ("hyper", &["server"]),
     ("axum", &["server"]),
     ("reqwest", &["ctl", "server"]),
-    ("rustix", &["ctl", "server", "storage"]),
+    ("rustix", &["bench", "ctl", "server", "storage"]),
     ("libc", &["server", "storage"]),
 ];
 

@@ -205,7 +205,11 @@ impl Connection {
         if publish_fields(&method).is_some() {
             return self.publish(number, &method, behind);
         }
-        let failed = |error| failure(error, number, id);
+        let failed = |error| {
+            // RabbitMQ reads names before it knows whose they are.
+            let method = if error == ProtocolError::NotUtf8 { MethodId::NONE } else { id };
+            failure(error, number, method)
+        };
         match method {
             Method::ChannelOpen { .. } => Err(failed(ProtocolError::SecondChannelOpen)),
             Method::ChannelClose { .. } => {

@@ -30,12 +30,7 @@ impl Connection {
     /// is listened to. Each answer of the broker is to be given to [`Connection::handle_event`] before the next poll;
     /// while an answer is owed for the handshake, input is kept and nothing comes out.
     pub fn poll_command(&mut self, now: Instant, input: &mut &[u8]) -> Option<Command> {
-        if !input.is_empty() {
-            self.has_heard = true;
-            if let Some(pulse) = &mut self.pulse {
-                pulse.has_heard = true;
-            }
-        }
+        self.hear(input);
         loop {
             if let Some(command) = self.pending.pop_front() {
                 return Some(command);
@@ -69,8 +64,17 @@ impl Connection {
             State::Leaving | State::Silent | State::Closed | State::Closing { in_sync: false }
         );
         if !input.is_empty() && !is_deaf {
-            self.has_heard = true;
+            self.hear(input);
             self.kept.extend_from_slice(input);
+        }
+    }
+
+    fn hear(&mut self, input: &[u8]) {
+        if !input.is_empty() {
+            self.has_heard = true;
+            if let Some(pulse) = &mut self.pulse {
+                pulse.has_heard = true;
+            }
         }
     }
 

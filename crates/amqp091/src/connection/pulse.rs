@@ -1,16 +1,17 @@
 //! Heartbeats, both ways, without touching a clock per message: two flags, looked at in coarse steps.
 //!
-//! A heartbeat goes out when half an interval has passed in which nothing was written. The peer is lost when nothing
+//! A heartbeat goes out when half an interval has passed in which nothing else was. The peer is lost when nothing
 //! has come in for two whole intervals.
 
 use std::time::{Duration, Instant};
+
+use crate::output::Output;
 
 #[derive(Debug)]
 pub(super) struct Pulse {
     interval: Duration,
     next_send: Instant,
     next_check: Instant,
-    pub(super) has_sent: bool,
     pub(super) has_heard: bool,
     missed: u8,
     is_listening: bool,
@@ -32,7 +33,6 @@ impl Pulse {
             interval,
             next_send: later(now, half(interval)),
             next_check: later(now, interval),
-            has_sent: false,
             has_heard: false,
             missed: 0,
             is_listening: true,
@@ -43,8 +43,8 @@ impl Pulse {
         if self.is_listening { self.next_send.min(self.next_check) } else { self.next_send }
     }
 
-    /// `is_quiet`: nothing waits to be written, so that a heartbeat would not pile up behind it.
-    pub(super) fn beat(&mut self, now: Instant, is_quiet: bool) -> Beat {
+    /// What `now` asks for. No heartbeat piles up behind an output that is not being read.
+    pub(super) fn beat(&mut self, now: Instant, output: &mut Output) -> Beat {
         if self.is_listening && self.next_check <= now {
             self.next_check = later(now, self.interval);
             self.missed = if self.has_heard { 0 } else { self.missed.saturating_add(1) };
@@ -55,9 +55,7 @@ impl Pulse {
         }
         if self.next_send <= now {
             self.next_send = later(now, half(self.interval));
-            let is_due = !self.has_sent && is_quiet;
-            self.has_sent = false;
-            if is_due {
+            if !output.take_has_spoken() && output.bytes() == 0 {
                 return Beat::Send;
             }
         }
@@ -80,6 +78,3 @@ fn half(interval: Duration) -> Duration {
 fn later(now: Instant, by: Duration) -> Instant {
     now.checked_add(by).unwrap_or(now)
 }
-
-#[cfg(test)]
-mod tests;

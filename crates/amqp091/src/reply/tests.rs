@@ -228,7 +228,7 @@ fn inequivalences_name_the_types_where_one_side_is_missing() {
     }
 }
 
-/// RabbitMQ: 255 bytes with three dots at the end; a name of 216 bytes is the longest that is shown whole.
+/// RabbitMQ: 255 bytes are shown whole, of more the first 252 and three dots.
 #[test]
 fn long_texts_are_cut_at_a_character() {
     let text = |name_of: &str| {

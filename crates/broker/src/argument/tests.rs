@@ -1,1 +1,297 @@
+//! Every refusal as RabbitMQ 4.0.5 worded it.
 
+use bytes::Bytes;
+use model::refusal::Resource;
+
+use super::*;
+
+fn table(fields: &[(&str, Value)]) -> Table {
+    Table(fields.iter().map(|(field, value)| (name(field), value.clone())).collect())
+}
+
+fn named() -> Named {
+    Named { resource: Resource::Queue, name: name("q"), vhost: name("/") }
+}
+
+/// The refusal in short: argument and reason.
+fn refusal(fields: &[(&str, Value)]) -> Option<(String, String)> {
+    Some(match QueueArguments::parse(&table(fields), named).err()? {
+        Refusal::InvalidArgument { argument, reason, .. } => (argument.to_string(), reason),
+        Refusal::InvalidArgumentType { argument, found, .. } => {
+            (argument.to_string(), format!("type {found}"))
+        }
+        Refusal::ForeignArgument { argument, queue_type, .. } => {
+            (argument.to_string(), queue_type.to_owned())
+        }
+        other => panic!("{other:?}"),
+    })
+}
+
+fn check(argument: &str, value: Value, expected: Option<&str>) {
+    let found = refusal(&[(argument, value.clone())]);
+    let expected = expected.map(|reason| (argument.to_owned(), reason.to_owned()));
+    assert_eq!(found, expected, "{argument} = {value:?}");
+}
+
+fn not_integers() -> [(Value, &'static str); 6] {
+    [
+        (Value::text("a"), "\"expected integer, got longstr\""),
+        (Value::F64(1.5), "\"expected integer, got double\""),
+        (Value::Bool(true), "\"expected integer, got bool\""),
+        (Value::Void, "\"expected integer, got void\""),
+        (Value::Timestamp(5), "\"expected integer, got timestamp\""),
+        (Value::Array(Vec::new()), "\"expected integer, got array\""),
+    ]
+}
+
+fn not_texts() -> [(Value, &'static str); 4] {
+    [
+        (Value::I32(5), "{unacceptable_type,signedint}"),
+        (Value::Bool(true), "{unacceptable_type,bool}"),
+        (Value::Void, "{unacceptable_type,void}"),
+        (Value::Bytes(Bytes::from_static(b"classic")), "{unacceptable_type,binary}"),
+    ]
+}
+
+#[test]
+fn numbers_have_types_and_ranges() {
+    let numbers = [
+        "x-message-ttl",
+        "x-expires",
+        "x-max-length",
+        "x-max-length-bytes",
+        "x-max-priority",
+        "x-queue-version",
+    ];
+    for argument in numbers {
+        for (value, reason) in not_integers() {
+            check(argument, value, Some(reason));
+        }
+        check(argument, Value::I32(-1), Some("{value_negative,-1}"));
+    }
+    for argument in ["x-message-ttl", "x-expires", "x-max-length", "x-max-length-bytes", "x-max-priority"] {
+        check(argument, Value::I8(5), None);
+        check(argument, Value::U8(200), None);
+    }
+    for argument in ["x-message-ttl", "x-expires"] {
+        check(argument, Value::I64(315_360_000_000), None);
+        check(argument, Value::I64(315_360_000_001), Some("{value_too_large,315360000001}"));
+    }
+    check("x-expires", Value::I32(0), Some("{value_zero,0}"));
+    check("x-message-ttl", Value::I32(0), None);
+    check("x-max-length", Value::I64(1 << 62), None);
+    check("x-max-priority", Value::I32(0), None);
+    check("x-max-priority", Value::I32(255), None);
+    check("x-max-priority", Value::I32(256), Some("{max_value_exceeded,256}"));
+    check("x-queue-version", Value::I32(0), Some("\"unsupported queue version '0'\""));
+    check("x-queue-version", Value::I32(1), None);
+    check("x-queue-version", Value::I32(2), None);
+    check("x-queue-version", Value::I32(3), Some("\"unsupported queue version '3'\""));
+}
+
+#[test]
+fn texts_have_types_and_words() {
+    for argument in
+        ["x-overflow", "x-queue-mode", "x-queue-type", "x-queue-leader-locator", DEAD_LETTER_ROUTING_KEY]
+    {
+        for (value, reason) in not_texts() {
+            check(argument, value, Some(reason));
+        }
+    }
+    for (argument, word, reason) in [
+        ("x-overflow", "zz", Some("invalid_overflow")),
+        ("x-overflow", "", Some("invalid_overflow")),
+        ("x-overflow", "drop-head", None),
+        ("x-overflow", "reject-publish", None),
+        ("x-overflow", "reject-publish-dlx", None),
+        ("x-queue-mode", "zz", Some("\"unsupported queue mode 'zz'\"")),
+        ("x-queue-mode", "", Some("\"unsupported queue mode ''\"")),
+        ("x-queue-mode", "lazy", None),
+        ("x-queue-mode", "default", None),
+        ("x-queue-type", "zz", Some("\"unsupported queue type 'zz'\"")),
+        ("x-queue-type", "Classic", Some("\"unsupported queue type 'Classic'\"")),
+        ("x-queue-type", "", Some("\"unsupported queue type ''\"")),
+        ("x-queue-type", "classic", None),
+        ("x-queue-type", "quorum", Some("\"queue type quorum is not enabled\"")),
+        ("x-queue-type", "stream", Some("\"queue type stream is not enabled\"")),
+        ("x-queue-leader-locator", "zz", Some("invalid_queue_locator_arg")),
+        ("x-queue-leader-locator", "min-masters", None),
+        ("x-queue-leader-locator", "client-local", None),
+        ("x-queue-leader-locator", "random", None),
+        ("x-queue-leader-locator", "balanced", None),
+        ("x-queue-leader-locator", "least-leaders", None),
+        ("x-queue-master-locator", "zz", None),
+        (DEAD_LETTER_ROUTING_KEY, "k", Some("routing_key_but_no_dlx_defined")),
+        (DEAD_LETTER_EXCHANGE, "", None),
+        (DEAD_LETTER_EXCHANGE, "x", None),
+        ("x-foo", "anything", None),
+        ("foo", "anything", None),
+    ] {
+        check(argument, Value::text(word), reason);
+    }
+}
+
+#[test]
+fn dead_letters_need_an_exchange_with_a_name() {
+    for (value, word) in [
+        (Value::I32(5), "type signedint"),
+        (Value::Bool(true), "type bool"),
+        (Value::Void, "type void"),
+        (Value::Bytes(Bytes::from_static(b"x")), "type binary"),
+    ] {
+        check(DEAD_LETTER_EXCHANGE, value, Some(word));
+    }
+    let exchange = (DEAD_LETTER_EXCHANGE, Value::text("d"));
+    assert_eq!(refusal(&[exchange.clone(), (DEAD_LETTER_ROUTING_KEY, Value::text("k"))]), None);
+    let long = Value::text(&"k".repeat(256));
+    check(DEAD_LETTER_EXCHANGE, long.clone(), Some(NOT_A_NAME));
+    let refused = refusal(&[exchange, (DEAD_LETTER_ROUTING_KEY, long)]);
+    assert_eq!(refused, Some((DEAD_LETTER_ROUTING_KEY.to_owned(), NOT_A_NAME.to_owned())));
+}
+
+#[test]
+fn flags_are_booleans() {
+    check("x-single-active-consumer", Value::Bool(true), None);
+    check("x-single-active-consumer", Value::Bool(false), None);
+    check("x-single-active-consumer", Value::I32(1), Some("{unacceptable_type,signedint}"));
+    check("x-single-active-consumer", Value::text("true"), Some("{unacceptable_type,longstr}"));
+}
+
+#[test]
+fn arguments_of_other_types_are_refused() {
+    for argument in OTHER_TYPES {
+        for value in [Value::I32(1), Value::text("a"), Value::Void] {
+            check(argument, value, Some("rabbit_classic_queue"));
+        }
+    }
+    // Newer than 4.0.5, which takes them for unknown.
+    for argument in ["x-stream-filter-size-bytes", "x-consumer-timeout", "x-delayed-retry-type"] {
+        check(argument, Value::I32(1), None);
+    }
+}
+
+/// Of several mistakes the one that RabbitMQ reports is reported.
+#[test]
+fn mistakes_are_found_in_rabbitmqs_order() {
+    let order = [
+        DEAD_LETTER_EXCHANGE,
+        "x-queue-type",
+        "x-expires",
+        "x-message-ttl",
+        DEAD_LETTER_ROUTING_KEY,
+        "x-max-length",
+        "x-max-length-bytes",
+        "x-max-priority",
+        "x-overflow",
+        "x-queue-mode",
+        "x-queue-version",
+        "x-single-active-consumer",
+        "x-queue-leader-locator",
+        "x-delivery-limit",
+    ];
+    let mut left: Vec<(&str, Value)> = order.iter().rev().map(|argument| (*argument, Value::Void)).collect();
+    for argument in order {
+        assert_eq!(refusal(&left).map(|(found, _)| found).as_deref(), Some(argument));
+        left.retain(|(other, _)| *other != argument);
+    }
+    assert_eq!(refusal(&left), None);
+}
+
+#[test]
+fn what_means_something_is_read() {
+    let all = table(&[
+        ("x-queue-type", Value::text("classic")),
+        ("x-message-ttl", Value::I32(1000)),
+        ("x-expires", Value::U16(2000)),
+        ("x-max-length", Value::I64(5)),
+        ("x-max-length-bytes", Value::U8(50)),
+        ("x-overflow", Value::text("reject-publish-dlx")),
+        (DEAD_LETTER_EXCHANGE, Value::text("d")),
+        (DEAD_LETTER_ROUTING_KEY, Value::text("k")),
+        ("x-max-priority", Value::I8(9)),
+        ("x-single-active-consumer", Value::Bool(true)),
+    ]);
+    let expected = QueueArguments {
+        kind: QueueKind::Classic,
+        message_ttl_ms: Some(1000),
+        expires_ms: Some(2000),
+        max_length: Some(5),
+        max_length_bytes: Some(50),
+        overflow: Some(Overflow::RejectPublishDeadLetter),
+        dead_letter_exchange: Some(name("d")),
+        dead_letter_routing_key: Some(name("k")),
+        max_priority: Some(9),
+        single_active_consumer: true,
+    };
+    assert_eq!(QueueArguments::parse(&all, named), Ok(expected.clone()));
+    assert_eq!(QueueArguments::lenient(&all), expected);
+    assert_eq!(QueueArguments::parse(&Table::default(), named), Ok(QueueArguments::default()));
+}
+
+/// The property as it is printed: plain between quotes, or with its type.
+fn printed(property: &Property) -> String {
+    match property {
+        Property::None => "none".to_owned(),
+        Property::Plain(text) => format!("'{text}'"),
+        Property::Value(value) => format!("the value '{}' of type '{}'", plain(value), value.type_word()),
+    }
+}
+
+#[test]
+fn differences_are_told_as_rabbitmq_tells_them() {
+    let text = |word| Some(Value::text(word));
+    for (received, current, expected) in [
+        (Some(Value::I32(6)), Some(Value::I32(5)), Some("received '6' but current is '5'")),
+        (Some(Value::I8(5)), Some(Value::I32(5)), None),
+        (Some(Value::I64(5)), Some(Value::I32(5)), None),
+        (Some(Value::F32(0.5)), Some(Value::F64(0.5)), None),
+        (Some(Value::Bool(true)), Some(Value::Bool(false)), Some("received 'true' but current is 'false'")),
+        (text("d2"), text("d"), Some("received 'd2' but current is 'd'")),
+        (Some(Value::I32(1)), text("a"), Some("received '1' but current is 'a'")),
+        (Some(Value::I32(5)), None, Some("received the value '5' of type 'signedint' but current is none")),
+        (text("lazy"), None, Some("received the value 'lazy' of type 'longstr' but current is none")),
+        (None, text("d"), Some("received none but current is the value 'd' of type 'longstr'")),
+        (None, None, None),
+    ] {
+        let refusal = assert_same_argument("x-a", named, received.as_ref(), current.as_ref());
+        let found = refusal.err().map(|refusal| match refusal {
+            Refusal::Inequivalent { argument, received, current, .. } => {
+                assert_eq!(&*argument, "x-a");
+                format!("received {} but current is {}", printed(&received), printed(&current))
+            }
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(found.as_deref(), expected);
+    }
+}
+
+#[test]
+fn only_what_the_type_knows_is_compared_and_in_order() {
+    let order = [
+        "x-expires",
+        "x-message-ttl",
+        DEAD_LETTER_EXCHANGE,
+        DEAD_LETTER_ROUTING_KEY,
+        "x-max-length",
+        "x-max-length-bytes",
+        "x-max-priority",
+        "x-overflow",
+        "x-queue-mode",
+        "x-queue-version",
+        "x-single-active-consumer",
+        "x-queue-type",
+        "x-queue-master-locator",
+        "x-queue-leader-locator",
+    ];
+    let mut left: Vec<(&str, Value)> =
+        order.iter().rev().map(|argument| (*argument, Value::I32(1))).collect();
+    left.push(("x-foo", Value::I32(1)));
+    for expected in order {
+        match assert_equivalent_arguments(named, &table(&left), &Table::default()) {
+            Err(Refusal::Inequivalent { argument, .. }) => assert_eq!(&*argument, expected),
+            other => panic!("{other:?}"),
+        }
+        left.retain(|(other, _)| *other != expected);
+    }
+    assert_eq!(assert_equivalent_arguments(named, &table(&left), &Table::default()), Ok(()));
+}

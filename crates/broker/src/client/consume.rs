@@ -16,6 +16,9 @@ use crate::{
     session::{SessionConsumer, deliveries::Unsettled},
 };
 
+/// A delivery on its way back, and the consumer that gets its credit.
+type Returned = (Option<ConsumerKey>, Entry);
+
 impl Client {
     pub(super) fn set_prefetch(&mut self, id: SessionId, count: u16, global: bool) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
@@ -115,7 +118,13 @@ impl Client {
         Ok(())
     }
 
-    pub(super) fn settle(&mut self, id: SessionId, delivery: u64, multiple: bool, outcome: Outcome) -> Result<(), Refusal> {
+    pub(super) fn settle(
+        &mut self,
+        id: SessionId,
+        delivery: u64,
+        multiple: bool,
+        outcome: Outcome,
+    ) -> Result<(), Refusal> {
         let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
         let mut unsettled = std::mem::take(&mut self.unsettled);
         if session.deliveries.take(delivery, multiple, &mut unsettled).is_none() {
@@ -153,7 +162,7 @@ impl Client {
 
     /// Puts deliveries back into their queues.
     pub(super) fn put_back(&mut self, unsettled: Vec<Unsettled>) {
-        let mut by_queue: Vec<(Arc<Queue>, Vec<(Option<ConsumerKey>, Entry)>)> = Vec::new();
+        let mut by_queue: Vec<(Arc<Queue>, Vec<Returned>)> = Vec::new();
         for delivery in unsettled {
             let (queue, consumer, entry) = delivery.into_entry();
             match by_queue.iter_mut().find(|(other, _)| Arc::ptr_eq(other, &queue)) {

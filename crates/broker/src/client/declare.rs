@@ -17,7 +17,11 @@ use crate::{
 };
 
 impl Client {
-    pub(super) fn declare_exchange(&mut self, id: SessionId, mut wish: DeclareExchange) -> Result<(), Refusal> {
+    pub(super) fn declare_exchange(
+        &mut self,
+        id: SessionId,
+        mut wish: DeclareExchange,
+    ) -> Result<(), Refusal> {
         wish.exchange = wish.exchange.without_line_ends();
         let lsn = if wish.passive {
             self.broker.topology.read().exchange(&self.vhost, &wish.exchange)?;
@@ -32,12 +36,19 @@ impl Client {
         Ok(())
     }
 
-    pub(super) fn delete_exchange(&mut self, id: SessionId, exchange: Name, if_unused: bool, nowait: bool) -> Result<(), Refusal> {
+    pub(super) fn delete_exchange(
+        &mut self,
+        id: SessionId,
+        exchange: Name,
+        if_unused: bool,
+        nowait: bool,
+    ) -> Result<(), Refusal> {
         let exchange = exchange.without_line_ends();
         self.permit(Wish::DeleteExchange { exchange: &exchange })?;
         let vhost = self.vhost.clone();
-        let lsn =
-            self.broker.change(self.now_ms, |topology| topology.delete_exchange(&vhost, &exchange, if_unused))?;
+        let lsn = self
+            .broker
+            .change(self.now_ms, |topology| topology.delete_exchange(&vhost, &exchange, if_unused))?;
         self.answer_when(lsn, id, nowait, SessionEvent::ExchangeDeleted);
         Ok(())
     }
@@ -55,7 +66,8 @@ impl Client {
                 self.declare_as(&wish, false)?
             }
         };
-        let (ready, _, consumers) = self.broker.queue(&record).map_or_else(Default::default, |queue| queue.counts());
+        let (ready, _, consumers) =
+            self.broker.queue(&record).map_or_else(Default::default, |queue| queue.counts());
         if let Some(session) = self.sessions.get_mut(&id) {
             session.last_queue = Some(record.name.clone());
         }
@@ -65,12 +77,17 @@ impl Client {
         Ok(())
     }
 
-    fn declare_as(&mut self, wish: &DeclareQueue, is_server_named: bool) -> Result<(Arc<QueueRecord>, Lsn), Refusal> {
+    fn declare_as(
+        &mut self,
+        wish: &DeclareQueue,
+        is_server_named: bool,
+    ) -> Result<(Arc<QueueRecord>, Lsn), Refusal> {
         let dead_letter_exchange = wish.arguments.get("x-dead-letter-exchange").and_then(Value::as_text);
         self.permit(Wish::DeclareQueue { queue: &wish.queue, dead_letter_exchange })?;
         let (vhost, connection) = (self.vhost.clone(), self.id);
         // What exists is the usual case after a reconnect, and needs no writer's lock.
-        let declared = self.broker.topology.read().declare_queue(&vhost, wish, connection, is_server_named)?;
+        let declared =
+            self.broker.topology.read().declare_queue(&vhost, wish, connection, is_server_named)?;
         if let Declared::Exists(record) = declared
             && self.broker.queue(&record).is_some_and(|queue| !queue.is_deleted())
         {
@@ -112,7 +129,9 @@ impl Client {
                 let queue = self.broker.queue(&record);
                 let effects = &mut self.effects;
                 lsn = self.broker.change(self.now_ms, |topology| {
-                    let is_current = topology.find_queue(&record.vhost, &record.name).is_some_and(|now| now.id == record.id);
+                    let is_current = topology
+                        .find_queue(&record.vhost, &record.name)
+                        .is_some_and(|now| now.id == record.id);
                     if !is_current {
                         return Ok(None);
                     }
@@ -159,7 +178,8 @@ impl Client {
         let nowait = binding.nowait;
         let binding = self.permitted_binding(id, binding)?;
         let (vhost, connection) = (self.vhost.clone(), self.id);
-        let lsn = self.broker.change(self.now_ms, |topology| topology.unbind(&vhost, &binding, connection))?;
+        let lsn =
+            self.broker.change(self.now_ms, |topology| topology.unbind(&vhost, &binding, connection))?;
         self.answer_when(lsn, id, nowait, event);
         Ok(())
     }
@@ -179,7 +199,11 @@ impl Client {
             }
             Destination::Exchange => Resource::Exchange,
         };
-        self.permit(Wish::Bind { kind: resource, destination: &binding.destination, source: &binding.source })?;
+        self.permit(Wish::Bind {
+            kind: resource,
+            destination: &binding.destination,
+            source: &binding.source,
+        })?;
         self.permit_topic(Permission::Read, &binding.source, binding.routing_key.as_bytes())?;
         Ok(binding)
     }
@@ -190,7 +214,12 @@ impl Client {
     }
 
     /// Refuses unless the user may use `key` on `exchange`.
-    pub(super) fn permit_topic(&mut self, permission: Permission, exchange: &Name, key: &[u8]) -> Result<(), Refusal> {
+    pub(super) fn permit_topic(
+        &mut self,
+        permission: Permission,
+        exchange: &Name,
+        key: &[u8],
+    ) -> Result<(), Refusal> {
         self.granted.check_topic(&self.broker.topology, (&self.user, &self.vhost), permission, exchange, key)
     }
 
@@ -208,7 +237,11 @@ impl Client {
     }
 
     /// A queue by name, for whoever may touch it.
-    pub(super) fn resolve_queue(&self, id: SessionId, name: Name) -> Result<(Arc<QueueRecord>, Arc<Queue>), Refusal> {
+    pub(super) fn resolve_queue(
+        &self,
+        id: SessionId,
+        name: Name,
+    ) -> Result<(Arc<QueueRecord>, Arc<Queue>), Refusal> {
         let name = self.queue_name(id, name)?;
         let record = self.record(&name)?;
         match self.broker.queue(&record) {

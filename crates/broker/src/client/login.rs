@@ -34,6 +34,10 @@ impl Client {
 
     pub(super) fn update_secret(&mut self, secret: &Secret) {
         let is_right = self.broker.topology.read().authenticate(&self.user, secret);
-        self.events.push_back(if is_right { Event::SecretUpdated } else { Event::Refused(Refusal::SecretRefused) });
+        self.events.push_back(if is_right {
+            Event::SecretUpdated
+        } else {
+            Event::Refused(Refusal::SecretRefused)
+        });
     }
 }

@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use model::{
-    Event, Message, Name, Refusal, SessionEvent, SessionId,
-    message::flag,
-    refusal::Permission,
-};
+use model::{Event, Message, Name, Refusal, SessionEvent, SessionId, message::flag, refusal::Permission};
 
 use super::Client;
 use crate::{
@@ -63,7 +59,8 @@ impl Client {
         if flags & flag::EXPIRATION != 0 {
             check_expiration(&message)?;
         }
-        let extra = if flags & flag::HEADERS == 0 { ExtraKeys::default() } else { ExtraKeys::parse(&message)? };
+        let extra =
+            if flags & flag::HEADERS == 0 { ExtraKeys::default() } else { ExtraKeys::parse(&message)? };
         let queues = match known {
             Some(queues) if extra.is_empty() => queues,
             _ => self.find_route(&message, &extra, epoch)?,
@@ -93,7 +90,12 @@ impl Client {
         self.broker.topology.read().publishable(&self.vhost, &exchange)
     }
 
-    fn find_route(&mut self, message: &Message, extra: &ExtraKeys, epoch: u64) -> Result<Arc<[Arc<Queue>]>, Refusal> {
+    fn find_route(
+        &mut self,
+        message: &Message,
+        extra: &ExtraKeys,
+        epoch: u64,
+    ) -> Result<Arc<[Arc<Queue>]>, Refusal> {
         let exchange = exchange_of(message);
         self.permit_topic(Permission::Write, &exchange, message.routing_key())?;
         for key in extra.keys() {

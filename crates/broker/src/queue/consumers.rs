@@ -47,13 +47,17 @@ impl SessionLimit {
         limit == 0
             || self
                 .used
-                .fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| (used < limit).then(|| used.saturating_add(1)))
+                .fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| {
+                    (used < limit).then(|| used.saturating_add(1))
+                })
                 .is_ok()
     }
 
     /// `deliveries` fewer.
     pub(crate) fn release(&self, deliveries: u32) {
-        let _ = self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| Some(used.saturating_sub(deliveries)));
+        let _ = self
+            .used
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| Some(used.saturating_sub(deliveries)));
     }
 }
 
@@ -76,7 +80,12 @@ pub(crate) struct Consumer {
 }
 
 impl Consumer {
-    pub(crate) fn new(mailbox: Arc<Mailbox>, session: SessionId, slot: u32, limit: Arc<SessionLimit>) -> Self {
+    pub(crate) fn new(
+        mailbox: Arc<Mailbox>,
+        session: SessionId,
+        slot: u32,
+        limit: Arc<SessionLimit>,
+    ) -> Self {
         Self {
             mailbox,
             session,

@@ -305,7 +305,9 @@ impl Fifo {
             while self.front.get(at).is_some_and(|entry| entry.seq < seq) {
                 at = at.saturating_add(1);
             }
-            if let Some(entry) = self.front.get_mut(at).filter(|entry| entry.seq == seq && entry.message.is_none()) {
+            if let Some(entry) =
+                self.front.get_mut(at).filter(|entry| entry.seq == seq && entry.message.is_none())
+            {
                 self.front_bytes = self.front_bytes.saturating_add(entry.bytes);
                 entry.message = Some(message);
             }
@@ -384,7 +386,10 @@ impl Fifo {
     /// Whether memory holds more than `window` bytes of the tail's messages that only a spill can free.
     pub(crate) fn needs_spill(&self, window: u64, flushed: Lsn) -> bool {
         self.tail_bytes > window / 2
-            && self.tail.front().is_some_and(|entry| entry.place == Place::Memory && !entry.place.is_readable(flushed))
+            && self
+                .tail
+                .front()
+                .is_some_and(|entry| entry.place == Place::Memory && !entry.place.is_readable(flushed))
     }
 
     /// The messages at the start of the tail that must be spilled before they can leave memory, at most `bytes` of them.

@@ -30,7 +30,7 @@ pub struct BindingRecord {
 }
 
 impl BindingRecord {
-    pub(super) fn new(
+    pub(crate) fn new(
         source: Name,
         destination_kind: Destination,
         destination: Name,

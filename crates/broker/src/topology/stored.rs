@@ -1,7 +1,7 @@
 //! How typed values stand in the log: JSON that keeps every type exactly.
 //!
 //! ```json
-//! [["x-max-length", {"signedint": 5}], ["x-overflow", {"longstr": "drop-head"}], ["x-odd", {"encoded": "QQAAAAA="}]]
+//! [["x-max-length", {"signedint": 5}], ["x-overflow", {"longstr": "drop-head"}], ["x-odd", {"encoded": "AEEAAAAA"}]]
 //! ```
 //!
 //! A table is a list, since order and repetition are its own. A value stands under RabbitMQ's word for its type. Floats,

@@ -1,1 +1,8 @@
+//! The machine as a whole. Texts of single arguments are in `argument`'s tests, routes in `route`'s.
 
+pub(crate) mod arbitrary;
+mod binding;
+mod declare;
+mod operate;
+mod replay;
+pub(crate) mod world;

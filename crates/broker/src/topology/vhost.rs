@@ -237,6 +237,9 @@ impl Vhost {
     }
 
     /// Takes a binding away from its source; the source is an orphan if it wants to go with its last binding.
+    ///
+    /// Not if it is durable: on replay the bindings that are not durable are missing, so that what is its last one cannot
+    /// be told. The entry names the durable ones that go: see [`Vhost::remove_auto_deleted`].
     fn detach(
         &mut self,
         binding: &BindingRecord,
@@ -248,7 +251,8 @@ impl Vhost {
         let Some(binding) = exchange.outgoing.take(binding) else { return };
         exchange.index.remove(&binding, target);
         exchange.changed();
-        if exchange.record.auto_delete && exchange.outgoing.is_empty() {
+        let record = &exchange.record;
+        if record.auto_delete && !record.durable && exchange.outgoing.is_empty() {
             orphans.push(binding.source.clone());
         }
         out.push(Fact::Unbound { vhost: self.settings.name.clone(), binding });
@@ -292,9 +296,7 @@ impl Vhost {
         }
     }
 
-    /// Removes those of `names` that would have gone with their last binding, and have none.
-    ///
-    /// Bindings that are not durable are not there on replay, so the entry names what went with them.
+    /// Removes the durable exchanges that an entry says go with it: those of them that have no binding left.
     pub(super) fn remove_auto_deleted(&mut self, names: Vec<Name>, out: &mut Vec<Fact>) {
         for name in names {
             let is_due = |exchange: &Exchange| exchange.record.auto_delete && exchange.outgoing.is_empty();

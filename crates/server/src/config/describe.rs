@@ -36,6 +36,7 @@ pub(crate) fn plain() -> String {
 }
 
 /// The lists of the document, from its first generated line to its last.
+#[cfg(test)]
 pub(crate) fn markdown() -> String {
     let mut text = "## Keys\n\n| Key | Value | Default | Meaning |\n| --- | --- | --- | --- |\n".to_owned();
     for key in KEYS {
@@ -85,6 +86,7 @@ fn legible(pattern: &str) -> String {
     pattern.replace("**", "*").replace(".$", ".$name")
 }
 
+#[cfg(test)]
 fn code(words: &[&str]) -> String {
     words.iter().map(|word| format!("`{}`", legible(word))).collect::<Vec<_>>().join(", ")
 }

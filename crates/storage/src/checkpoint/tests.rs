@@ -3,8 +3,8 @@
 use super::*;
 use proptest::prelude::*;
 
-fn sample() -> (Base, Vec<(LogId, Log)>) {
-    let base = Base {
+fn sample() -> (Groundwork, Vec<(LogId, Log)>) {
+    let base = Groundwork {
         generation: 9,
         durable: 500,
         first_lsn: 400,

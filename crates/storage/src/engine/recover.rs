@@ -20,7 +20,7 @@ use super::core::{Core, Spare};
 use super::flush::Writer;
 use super::snapshot::{read_whole, replace};
 use super::upkeep::{self, Keeper};
-use crate::checkpoint::{self, Base, CleanMark};
+use crate::checkpoint::{self, CleanMark, Groundwork};
 use crate::disk::{Disk, Listed};
 use crate::fault::{At, Fault, Reason};
 use crate::log::Log;
@@ -90,12 +90,12 @@ pub struct TornTail {
 }
 
 /// An intact checkpoint and the slot it is in.
-type Decoded = (Base, Vec<(LogId, Log)>, usize);
+type Decoded = (Groundwork, Vec<(LogId, Log)>, usize);
 
 /// What is known before the WAL is read.
 #[derive(Debug)]
 struct Found {
-    base: Base,
+    base: Groundwork,
     logs: Vec<(LogId, Log)>,
     /// Which checkpoint slot holds it.
     slot: Option<usize>,
@@ -210,7 +210,7 @@ fn survey(disk: &dyn Disk) -> Result<Found, Fault> {
     let files = disk.list().at("")?;
     let (base, logs, slot) = match best {
         Some((base, logs, slot)) => (base, logs, Some(slot)),
-        None => (Base::NEW, Vec::new(), None),
+        None => (Groundwork::NEW, Vec::new(), None),
     };
     Ok(Found { base, logs, slot, unreadable, clean, files })
 }
@@ -282,7 +282,7 @@ fn begin_writing(
     disk: &dyn Disk,
     core: &mut Core,
     end: &End,
-    base: &Base,
+    base: &Groundwork,
     options: &Options,
 ) -> Result<Writer, Fault> {
     core.next_lsn = end.lsn;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::Engine;
 use super::core::Spare;
 use super::snapshot::replace;
-use crate::checkpoint::{self, Base, CleanMark};
+use crate::checkpoint::{self, CleanMark, Groundwork};
 use crate::disk::Disk;
 use crate::fault::{At, Fault};
 use crate::log::Log;
@@ -69,7 +69,7 @@ impl Engine {
             let Some(first) = core.wal.files.get(skipped) else {
                 unreachable!("the last file is never skipped")
             };
-            let base = Base {
+            let base = Groundwork {
                 generation: keeper.generation + 1,
                 durable: core.last_lsn(),
                 first_lsn: first.first_lsn,
@@ -100,7 +100,7 @@ impl Engine {
         written
     }
 
-    fn write_checkpoint(&self, keeper: &mut Keeper, base: &Base, bytes: &[u8]) -> Result<(), Fault> {
+    fn write_checkpoint(&self, keeper: &mut Keeper, base: &Groundwork, bytes: &[u8]) -> Result<(), Fault> {
         let flushed = self.flush_staged(false)?;
         // Invariant: a checkpoint reflects nothing that is not on disk, or half a group could survive.
         assert!(flushed.0 >= base.durable, "a checkpoint of {} with {} on disk", base.durable, flushed.0);

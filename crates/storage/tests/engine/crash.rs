@@ -121,11 +121,3 @@ fn a_process_that_dies_loses_only_what_was_staged() {
         }
     }
 }
-
-/// One case of a run that failed: `SEED=.. OPERATION=.. SECTOR=..`.
-#[test]
-#[ignore = "for looking into one case"]
-fn one_cut() {
-    let number = |name: &str| std::env::var(name).unwrap().parse::<u64>().unwrap();
-    crash_at(number("SEED"), number("OPERATION"), number("SECTOR") as usize);
-}

@@ -8,16 +8,23 @@ use super::*;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Publish { stored: bool },
+    Publish {
+        stored: bool,
+    },
     Take,
     /// Settles the n-th unsettled message.
     Settle(usize),
     /// Requeues every n-th unsettled message.
     Requeue(usize),
     Purge,
-    Evict { window: u64, flushed: u64 },
+    Evict {
+        window: u64,
+        flushed: u64,
+    },
     Spill,
-    Load { entries: usize },
+    Load {
+        entries: usize,
+    },
     /// Everything leaves memory, as a restart makes it.
     Restart,
 }
@@ -51,6 +58,10 @@ fn message(seq: u64) -> Arc<Message> {
     Arc::new(Message::new(b"", b"q", &[0, 0], &seq.to_be_bytes()).unwrap())
 }
 
+fn size_of_message(seq: u64) -> u64 {
+    message(seq).bytes() as u64
+}
+
 fn number(message: &Message) -> u64 {
     u64::from_be_bytes(message.body().try_into().unwrap())
 }
@@ -81,7 +92,10 @@ impl Naive {
                 assert_eq!(amount.messages, self.ready.len() as u64);
                 for seq in std::mem::take(&mut self.ready).into_keys() {
                     let is_stored = self.stored.contains_key(&seq) || self.spilled.contains_key(&seq);
-                    assert!(!is_stored || ranges.iter().any(|range| range.contains(&seq)), "{seq} stays in storage");
+                    assert!(
+                        !is_stored || ranges.iter().any(|range| range.contains(&seq)),
+                        "{seq} stays in storage"
+                    );
                 }
                 for seq in self.unsettled.keys() {
                     assert!(!ranges.iter().any(|range| range.contains(seq)), "{seq} is unsettled and purged");
@@ -123,7 +137,7 @@ impl Naive {
             let place = self.unsettled[seq];
             // What can be read again need not be kept.
             let message = (!place.is_stored()).then(|| message(*seq));
-            Entry { seq: *seq, bytes: super::tests::message(*seq).bytes() as u64, redelivered: false, place, message }
+            Entry { seq: *seq, bytes: size_of_message(*seq), redelivered: false, place, message }
         });
         fifo.requeue(entries.collect());
         for seq in back {
@@ -148,7 +162,13 @@ impl Naive {
         self.unsettled.clear();
         let bytes = self.stored.values().map(|message| message.bytes() as u64).sum();
         let first = self.stored.keys().next().copied().unwrap_or(self.next);
-        *fifo = Fifo::new(Recovered { first, next: self.next, messages: self.stored.len() as u64, bytes, delivered_below });
+        *fifo = Fifo::new(Recovered {
+            first,
+            next: self.next,
+            messages: self.stored.len() as u64,
+            bytes,
+            delivered_below,
+        });
     }
 
     fn forget(&mut self, seq: u64) {

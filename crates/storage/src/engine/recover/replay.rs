@@ -8,7 +8,7 @@
 use super::Damage;
 use super::sweep;
 use crate::LogId;
-use crate::checkpoint::Base;
+use crate::checkpoint::Groundwork;
 use crate::codec::{narrow, wide};
 use crate::disk::Disk;
 use crate::engine::core::Core;
@@ -24,7 +24,7 @@ pub(super) fn replay(
     disk: &dyn Disk,
     core: &mut Core,
     scans: &[ScanFile],
-    base: &Base,
+    base: &Groundwork,
     complete: Option<u64>,
     damaged: &mut Vec<Damage>,
 ) -> Result<End, Fault> {
