@@ -223,6 +223,7 @@ fn shortened(mut text: String) -> String {
 struct Explanation<'a>(&'a Refusal);
 
 impl fmt::Display for Explanation<'_> {
+    #[expect(clippy::too_many_lines, reason = "one line or two for each refusal")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Refusal::NotFound(named) => write!(f, "no {named}"),

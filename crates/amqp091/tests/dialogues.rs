@@ -13,6 +13,16 @@
 //! end) are what must come of them. `UPDATE_SCRIPTS=1 cargo test` writes them anew. Every script is played three
 //! times: lines as a whole, byte by byte, and through `keep`.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test may stop where something is not as it should be"
+)]
+
 use std::{fs, path::Path, sync::Arc, time::Duration, time::Instant};
 
 use amqp091::{

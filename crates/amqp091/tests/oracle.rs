@@ -1,6 +1,15 @@
 //! The codec against another one: what we encode, the crate `amq-protocol` reads as the same method with the same
 //! values in the same fields, and writes again byte for byte; and what it writes, we read and write the same.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    reason = "a test may stop where something is not as it should be"
+)]
+
 use amq_protocol::frame::{AMQPFrame, WriteContext, gen_frame, parsing::parse_frame};
 use amqp091::codec::{
     FRAME_METHOD, Frame, Method,

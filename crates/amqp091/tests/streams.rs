@@ -1,6 +1,14 @@
 //! The connection fed with streams of bytes: however they are split, the same comes out; whatever they are, nothing
 //! panics, no memory is taken on the word of a stranger, and nothing comes out after the end.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test may stop where something is not as it should be"
+)]
+
 use std::{sync::Arc, time::Instant};
 
 use amqp091::{

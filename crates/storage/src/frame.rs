@@ -105,6 +105,7 @@ pub(crate) fn seal(buffer: &mut Vec<u8>, frame: &Frame) -> u32 {
 }
 
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "a test may stop where something is not as it should be")]
 mod tests {
     use super::*;
 

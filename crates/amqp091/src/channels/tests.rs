@@ -1,3 +1,11 @@
+//! Channels: the compact table against a map.
+
+#![expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test may stop where something is not as it should be"
+)]
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;

@@ -1,3 +1,7 @@
+//! The client end against the server end.
+
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test may stop where something is not as it should be")]
+
 use std::{sync::Arc, time::Instant};
 
 use model::{Command, Event, SessionCommand, SessionEvent};

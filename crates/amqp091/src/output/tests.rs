@@ -1,3 +1,11 @@
+//! The output: what goes in comes out in order, however it is written.
+
+#![expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test may stop where something is not as it should be"
+)]
+
 use std::sync::Arc;
 
 use proptest::prelude::*;

@@ -1,3 +1,7 @@
+//! Refusals and errors in RabbitMQ's words.
+
+#![expect(clippy::too_many_lines, reason = "a test may stop where something is not as it should be")]
+
 use model::{
     Name, Table,
     refusal::{Named, Permission, Resource},

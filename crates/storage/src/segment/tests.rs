@@ -1,5 +1,11 @@
 //! Liveness of a segment against a plain set.
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    reason = "a test may stop where something is not as it should be"
+)]
+
 use std::collections::BTreeSet;
 
 use super::*;
