@@ -31,6 +31,16 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def has_ipv6() -> bool:
+    """Whether this machine has ::1."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+            return True
+    except OSError:
+        return False
+
+
 def answers(host: str, port: int) -> bool:
     """True when connection.start comes back."""
     try:
@@ -53,7 +63,7 @@ class Own:
         """Starts the process and does not wait for it."""
         command = [
             str(self.binary), "serve", "--data-dir", str(self.data), "--listen", f"{self.host}:{self.port}",
-            "--management-listen", "none", "--metrics-listen", "none",
+            "--management-listen", "none", "--metrics-listen", "none", *(["--listen", f"[::1]:{self.port}"] if has_ipv6() else []),
         ]
         with open(self.log or os.devnull, "ab") as out:
             self.child = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
@@ -107,23 +117,27 @@ class Forward:
 
     def __init__(self, port: int, target: tuple[str, int]):
         self.target = target
-        self.listener = socket.create_server(("127.0.0.1", port), backlog=512)
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.listeners = [socket.create_server(("127.0.0.1", port), backlog=512)]
+        if has_ipv6():
+            self.listeners.append(socket.create_server(("::1", port), family=socket.AF_INET6, backlog=512))
+        for listener in self.listeners:
+            threading.Thread(target=self.accept, args=(listener,), daemon=True).start()
 
-    def accept(self) -> None:
+    def accept(self, listener: socket.socket) -> None:
         while True:
             try:
-                near, _ = self.listener.accept()
+                near, _ = listener.accept()
                 far = socket.create_connection(self.target, timeout=5)
                 far.settimeout(None)
             except OSError:
-                if self.listener.fileno() < 0:
+                if listener.fileno() < 0:
                     return
                 continue
             threading.Thread(target=carry, args=(near, far), daemon=True).start()
 
     def close(self) -> None:
-        self.listener.close()
+        for listener in self.listeners:
+            listener.close()
 
 
 def carry(near: socket.socket, far: socket.socket) -> None:

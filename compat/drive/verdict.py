@@ -83,6 +83,8 @@ def read_tap(text: str) -> Verdicts:
             depth = len(ended[1]) // 4
             full = (*path[:depth], ended[3])
             if full not in parents:
+                # A file that fails as a whole is named by its absolute path.
+                full = (*path[:depth], ended[3].rsplit("/", 1)[-1] if ended[3].startswith("/") else ended[3])
                 word = "skip" if ended[4] else ("ok" if ended[2] == "ok" else "FAIL")
                 verdicts.put(" > ".join(full), word, (ended[5] or "").strip())
     return verdicts
