@@ -33,7 +33,7 @@
 //!
 //! Any thread stages, reads, spills. One thread calls [`Engine::flush`] whenever [`Engine::wait_for_work`] says so, one calls
 //! [`Engine::housekeep`] whenever [`Engine::wait_for_housekeeping`] says so. Inside, the order of locks is keeper,
-//! writer, core, shelf; staging takes the core only.
+//! writer, name of the spare file, core, shelf; staging takes the core only.
 #![warn(missing_docs)]
 
 mod checkpoint;

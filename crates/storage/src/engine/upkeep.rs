@@ -116,6 +116,7 @@ impl Engine {
 
     /// Lets go of the oldest WAL file, of which the last checkpoint needs nothing, and recycles it if it fits.
     pub(super) fn release(&self) -> Result<(), Fault> {
+        let naming = self.spare_name.lock();
         let (file, is_reused) = {
             let mut core = self.core.lock();
             let Some(mut file) = core.wal.release() else { return Ok(()) };
@@ -132,6 +133,7 @@ impl Engine {
             self.core.lock().spare = Some(Spare { file: file.file, capacity: file.capacity });
             return Ok(());
         }
+        drop(naming);
         remove(&*self.disk, &file.name)
     }
 
@@ -155,14 +157,13 @@ impl Engine {
                 at += len as u64;
             }
             file.sync_data()?;
+            let _naming = self.spare_name.lock();
             self.disk.rename(name, layout::SPARE)?;
-            Ok(file)
+            self.core.lock().spare = Some(Spare { file, capacity });
+            Ok(())
         });
         match filled {
-            Ok(file) => {
-                self.core.lock().spare = Some(Spare { file, capacity });
-                Ok(())
-            }
+            Ok(()) => Ok(()),
             Err(error) => {
                 // Removed at the next start at the latest.
                 let _ = self.disk.remove(name);
