@@ -177,6 +177,23 @@ fn a_transient_binding_keeps_a_durable_exchange_on_replay_too() {
 }
 
 #[test]
+fn unbinding_a_transient_queue_takes_a_durable_exchange_out_of_the_log() {
+    let mut world = World::new();
+    let wish = DeclareExchange { auto_delete: true, durable: true, ..exchange("e", "direct") };
+    world.declare_exchange(&wish).unwrap();
+    world.declare_queue(&queue("transient")).unwrap();
+    world.bind(&to_queue("e", "transient", "k")).unwrap();
+    world.bind(&to_queue("e", "transient", "l")).unwrap();
+    let entries = world.log.len();
+    world.unbind(&to_queue("e", "transient", "k")).unwrap();
+    assert_eq!(world.log.len(), entries, "nothing durable has changed");
+    world.unbind(&to_queue("e", "transient", "l")).unwrap();
+    assert_eq!(world.log.len(), entries + 1);
+    assert!(!exists(&world, "e"));
+    assert_eq!(world.replayed().snapshot(), world.topology.snapshot());
+}
+
+#[test]
 fn a_ring_of_auto_delete_exchanges_ends() {
     let mut world = World::new();
     let auto = |of| DeclareExchange { auto_delete: true, durable: true, ..exchange(of, "fanout") };
