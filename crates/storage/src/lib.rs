@@ -17,8 +17,6 @@
 //! | `spill-LOG-N` | transient entries that had to leave memory; worthless after a restart |
 //! | `aside-…` | bytes which recovery could not use, kept for a human |
 //!
-//! The bytes are laid out in `docs/internals/storage-format.md`.
-//!
 //! # The contract
 //!
 //! - What was staged under one [`Staging`] is one group: after a crash all of it is there or nothing.

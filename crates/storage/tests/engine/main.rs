@@ -16,6 +16,5 @@ mod bounds;
 mod crash;
 mod faults;
 mod flips;
-mod format;
 mod model;
 mod world;
