@@ -10,11 +10,10 @@ pub(crate) const FORMAT: &str = "format";
 pub(crate) const CHECKPOINTS: [&str; 2] = ["checkpoint-a", "checkpoint-b"];
 /// Written by a clean stop, removed by the next start.
 pub(crate) const CLEAN: &str = "clean";
-/// The next WAL file, ready for use.
-pub(crate) const SPARE: &str = "spare";
 /// The next WAL file while it is filled with zeros.
 pub(crate) const SPARE_PART: &str = "spare.part";
 
+const SPARE: &str = "spare-";
 const WAL: &str = "wal-";
 const SEGMENT: &str = "segment-";
 const SPILL: &str = "spill-";
@@ -28,6 +27,7 @@ const PART: &str = ".part";
 pub(crate) enum Kind {
     Wal(u32),
     Segment(u64),
+    Spare(u64),
     Spill,
     Part,
     Other,
@@ -39,6 +39,12 @@ pub(crate) fn wal(epoch: u32) -> String {
 
 pub(crate) fn segment(id: u64) -> String {
     format!("{SEGMENT}{id:016x}")
+}
+
+/// The next WAL file, ready for use. Each has a name of its own: the one in use may not be renamed yet when another
+/// is prepared.
+pub(crate) fn spare(number: u64) -> String {
+    format!("{SPARE}{number:016x}")
 }
 
 pub(crate) fn spill(log: LogId, chunk: u32) -> String {
@@ -73,6 +79,8 @@ pub(crate) fn kind(name: &str) -> Kind {
         u32::try_from(epoch).map_or(Kind::Other, Kind::Wal)
     } else if let Some(id) = name.strip_prefix(SEGMENT).and_then(hex) {
         Kind::Segment(id)
+    } else if let Some(number) = name.strip_prefix(SPARE).and_then(hex) {
+        Kind::Spare(number)
     } else if name.starts_with(SPILL) {
         Kind::Spill
     } else if name.ends_with(PART) {
@@ -93,6 +101,7 @@ mod tests {
         check(&segment(u64::MAX), Kind::Segment(u64::MAX));
         check(&spill(LogId(1 << 63), 4), Kind::Spill);
         check(&snapshot_part("topology"), Kind::Part);
+        check(&spare(9), Kind::Spare(9));
         check(SPARE_PART, Kind::Part);
         check(&snapshot("topology"), Kind::Other);
         check(&aside(&wal(3), 4096), Kind::Other);

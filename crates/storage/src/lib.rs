@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `format` | the version of all that follows |
 //! | `wal-N` | the log: batches of records in the order in which they were staged; the last one is written |
-//! | `spare` | the next WAL file, filled with zeros beforehand |
+//! | `spare-N` | the next WAL file, filled with zeros beforehand |
 //! | `segment-N` | entries of one log which outlived their WAL file |
 //! | `checkpoint-a`, `checkpoint-b` | what is live in the segments, and the first WAL file that is still needed |
 //! | `clean` | left by a clean stop |

@@ -32,6 +32,7 @@ pub(crate) struct Batch {
 /// A WAL file that is ready for use.
 #[derive(Debug)]
 pub(crate) struct Spare {
+    pub(crate) name: String,
     pub(crate) file: Arc<dyn File>,
     pub(crate) capacity: u64,
 }
@@ -57,6 +58,7 @@ pub(crate) struct Core {
     /// Bytes left in the last WAL file.
     pub(crate) room: u64,
     pub(crate) spare: Option<Spare>,
+    pub(crate) next_spare: u64,
     pub(crate) next_file_bytes: u64,
     pub(crate) next_segment: u64,
     pub(crate) next_log: u64,
@@ -81,6 +83,7 @@ impl Core {
             wal: Wal::default(),
             room: 0,
             spare: None,
+            next_spare: 1,
             next_file_bytes,
             next_segment: 1,
             next_log: 0,
@@ -101,6 +104,12 @@ impl Core {
     /// The last LSN given out.
     pub(crate) fn last_lsn(&self) -> u64 {
         self.next_lsn - 1
+    }
+
+    /// A name for the next prepared file.
+    pub(crate) fn spare_name(&mut self) -> String {
+        self.next_spare += 1;
+        crate::layout::spare(self.next_spare)
     }
 
     /// True if a step of housekeeping would do something.

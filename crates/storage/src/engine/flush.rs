@@ -161,7 +161,7 @@ impl Engine {
         };
         let (file, capacity) = match spare {
             Some(spare) => {
-                self.disk.rename(layout::SPARE, &name).at(&name)?;
+                self.disk.rename(&spare.name, &name).at(&name)?;
                 drop(naming);
                 (spare.file, spare.capacity)
             }

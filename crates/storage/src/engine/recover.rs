@@ -147,7 +147,7 @@ impl Engine {
         disk.sync_dir().at("")?;
         let clean = damaged.is_empty() && complete.is_some_and(|last| last.checked_add(1) == Some(end.lsn));
         let recovered = summary(&core, clean.then_some(found.clean).flatten(), damaged, torn_tail);
-        core.spare = open_spare(&*disk, &found.files, &options);
+        take_spare(&*disk, &mut core, &found.files, &options)?;
         let writer = begin_writing(&*disk, &mut core, &end, &found.base, &options)?;
         let engine = Self {
             disk,
@@ -268,14 +268,20 @@ fn summary(
     Recovered { logs, clean: clean.is_some(), next_log_hint: core.next_log, damaged, torn_tail }
 }
 
-/// The prepared WAL file that was left, if it is of use.
-fn open_spare(disk: &dyn Disk, files: &[Listed], options: &Options) -> Option<Spare> {
-    let listed = files.iter().find(|listed| listed.name == layout::SPARE)?;
-    if listed.len < options.wal_file_bytes_min || listed.len > options.wal_file_bytes_max {
-        return None;
+/// Takes a prepared WAL file that was left, if it is of use, and removes others.
+fn take_spare(disk: &dyn Disk, core: &mut Core, files: &[Listed], options: &Options) -> Result<(), Fault> {
+    for listed in files {
+        let Kind::Spare(number) = layout::kind(&listed.name) else { continue };
+        core.next_spare = core.next_spare.max(number.saturating_add(1));
+        let fits = (options.wal_file_bytes_min..=options.wal_file_bytes_max).contains(&listed.len);
+        if fits && core.spare.is_none() {
+            let file = disk.open(&listed.name).at(&listed.name)?;
+            core.spare = Some(Spare { name: listed.name.clone(), file, capacity: listed.len });
+        } else {
+            upkeep::remove(disk, &listed.name)?;
+        }
     }
-    let file = disk.open(layout::SPARE).ok()?;
-    Some(Spare { file, capacity: listed.len })
+    Ok(())
 }
 
 /// Goes on in the last WAL file, behind the last frame, or begins the first.

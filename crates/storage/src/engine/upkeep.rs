@@ -117,20 +117,21 @@ impl Engine {
     /// Lets go of the oldest WAL file, of which the last checkpoint needs nothing, and recycles it if it fits.
     pub(super) fn release(&self) -> Result<(), Fault> {
         let naming = self.spare_name.lock();
-        let (file, is_reused) = {
+        let (file, spare, is_reused) = {
             let mut core = self.core.lock();
             let Some(mut file) = core.wal.release() else { return Ok(()) };
+            let spare = core.spare_name();
             let is_reused = core.spare.is_none()
                 && file.capacity >= core.next_file_bytes
                 && file.capacity <= self.options.wal_file_bytes_max
                 // A reader may still use the handle of a file that it planned to read.
                 && Arc::get_mut(&mut file.file).is_some();
-            (file, is_reused)
+            (file, spare, is_reused)
         };
         self.space.notify_all();
         if is_reused {
-            self.disk.rename(&file.name, layout::SPARE).at(&file.name)?;
-            self.core.lock().spare = Some(Spare { file: file.file, capacity: file.capacity });
+            self.disk.rename(&file.name, &spare).at(&file.name)?;
+            self.core.lock().spare = Some(Spare { name: spare, file: file.file, capacity: file.capacity });
             return Ok(());
         }
         drop(naming);
@@ -139,12 +140,12 @@ impl Engine {
 
     /// Fills the next WAL file with zeros, unless there is one.
     fn prepare_spare(&self) -> Result<(), Fault> {
-        let capacity = {
-            let core = self.core.lock();
+        let (capacity, ready) = {
+            let mut core = self.core.lock();
             if core.spare.is_some() {
                 return Ok(());
             }
-            core.next_file_bytes
+            (core.next_file_bytes, core.spare_name())
         };
         let name = layout::SPARE_PART;
         let filled = self.disk.create(name).and_then(|file| {
@@ -158,8 +159,8 @@ impl Engine {
             }
             file.sync_data()?;
             let _naming = self.spare_name.lock();
-            self.disk.rename(name, layout::SPARE)?;
-            self.core.lock().spare = Some(Spare { file, capacity });
+            self.disk.rename(name, &ready)?;
+            self.core.lock().spare = Some(Spare { name: ready, file, capacity });
             Ok(())
         });
         match filled {

@@ -261,6 +261,17 @@ fn consume(engine: &Engine, log: u64, stop: &AtomicBool) -> u64 {
     seen
 }
 
+/// Sets its flags when it goes.
+struct Stopper<'a>([&'a AtomicBool; 2]);
+
+impl Drop for Stopper<'_> {
+    fn drop(&mut self) {
+        for flag in self.0 {
+            flag.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
 #[test]
 fn threads_together_do_no_harm() {
     let disk = MemoryDisk::new();
@@ -270,6 +281,8 @@ fn threads_together_do_no_harm() {
     let progress: Vec<AtomicU64> = (0..2).map(|_| AtomicU64::new(0)).collect();
     let engine = Arc::new(engine);
     let lives: Vec<_> = std::thread::scope(|scope| {
+        // If one fails, none is waited for for ever.
+        let _stopper = Stopper([&stop, &stop_all]);
         scope.spawn(|| {
             while !stop_all.load(Ordering::Relaxed) {
                 if engine.wait_for_work(Duration::from_millis(5)) {
@@ -297,7 +310,7 @@ fn threads_together_do_no_harm() {
             })
             .collect();
         while progress.iter().any(|progress| progress.load(Ordering::Relaxed) < 6000) {
-            assert!(!consumers.iter().chain([]).any(|thread| thread.is_finished()), "a reader failed");
+            assert!(!consumers.iter().any(|thread| thread.is_finished()), "a reader failed");
             assert!(!publishers.iter().any(|thread| thread.is_finished()), "a publisher failed");
             std::thread::yield_now();
         }
