@@ -17,7 +17,7 @@ use bytes::Bytes;
 use model::{Message, message::BODY_INLINE_BYTES_MAX};
 
 use crate::{
-    codec::{BODY_BYTES_LIMIT, CLASS_BASIC, Method, MethodId, Short, frame::ContentHeader},
+    codec::{BODY_BYTES_LIMIT, CLASS_BASIC, MethodId, Short, field::Field, frame::ContentHeader},
     error::ProtocolError,
 };
 
@@ -76,12 +76,12 @@ pub(crate) struct Content {
 }
 
 impl Content {
-    pub(crate) fn new(exchange: Short<'_>, routing_key: Short<'_>, mandatory: bool, immediate: bool) -> Self {
+    pub(crate) fn new(publish: &Publish<'_>) -> Self {
         Self {
-            exchange: exchange.0.to_vec(),
-            routing_key: routing_key.0.to_vec(),
-            mandatory,
-            immediate,
+            exchange: publish.exchange.0.to_vec(),
+            routing_key: publish.routing_key.0.to_vec(),
+            mandatory: publish.mandatory,
+            immediate: publish.immediate,
             properties: Vec::new(),
             announced: None,
             body: Vec::new(),
@@ -177,11 +177,29 @@ fn check_size(body_bytes: u64, bytes_max: u64) -> Result<(), ProtocolError> {
     Ok(())
 }
 
-/// The fields of a publish, if `method` is one.
-pub(crate) fn publish_fields<'a>(method: &Method<'a>) -> Option<(Short<'a>, Short<'a>, bool, bool)> {
-    if let Method::BasicPublish { exchange, routing_key, mandatory, immediate, .. } = *method {
-        Some((exchange, routing_key, mandatory, immediate))
-    } else {
-        None
+/// A publish where it lies in its frame: the method that is read most, so it is read without a detour.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Publish<'a> {
+    pub(crate) exchange: Short<'a>,
+    pub(crate) routing_key: Short<'a>,
+    pub(crate) mandatory: bool,
+    pub(crate) immediate: bool,
+}
+
+impl<'a> Publish<'a> {
+    /// Reads the payload of a method frame; `None` if it is anything but a well-formed `basic.publish`.
+    #[inline]
+    pub(crate) fn decode(payload: &'a [u8]) -> Option<Self> {
+        let [60, 40] = [field_of(payload, 0)?, field_of(payload, 2)?] else { return None };
+        let input = &mut payload.get(6..)?;
+        let exchange = Short::take(input)?;
+        let routing_key = Short::take(input)?;
+        let bits = u8::take(input)?;
+        let publish = Self { exchange, routing_key, mandatory: bits & 1 != 0, immediate: bits & 2 != 0 };
+        input.is_empty().then_some(publish)
     }
+}
+
+fn field_of(payload: &[u8], at: usize) -> Option<u16> {
+    u16::take(&mut payload.get(at..)?)
 }

@@ -9,7 +9,7 @@ use model::{Command, Message, SessionCommand, SessionId, message::BODY_INLINE_BY
 
 use super::{Connection, Failure, State, input::Step};
 use crate::{
-    channel::{Content, Ending, State as ChannelState, check_header, publish_fields},
+    channel::{Content, Ending, Publish, State as ChannelState, check_header},
     codec::{
         FRAME_BODY, FRAME_END, FRAME_HEAD_BYTES, FRAME_HEADER, FRAME_HEARTBEAT, FRAME_METHOD, Frame,
         FrameHead, Method, MethodId, Snippet, frame::ContentHeader, methods::MethodError,
@@ -197,13 +197,13 @@ impl Connection {
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "the protocol's list of methods is closed")]
     fn method(&mut self, number: u16, payload: &[u8], behind: &mut &[u8]) -> Framed {
+        if let Some(publish) = Publish::decode(payload) {
+            return self.publish(number, &publish, behind);
+        }
         let Ok(method) = Method::decode(payload) else { return self.undecodable(payload, number) };
         let id = method.id();
         if let Some(channel) = self.channels.find(number) {
             channel.last = id;
-        }
-        if publish_fields(&method).is_some() {
-            return self.publish(number, &method, behind);
         }
         let failed = |error| {
             // RabbitMQ reads names before it knows whose they are.
@@ -227,19 +227,20 @@ impl Connection {
         }
     }
 
-    fn publish(&mut self, number: u16, method: &Method<'_>, behind: &mut &[u8]) -> Framed {
-        let Some((exchange, routing_key, mandatory, immediate)) = publish_fields(method) else {
-            return Ok(Step::Done);
-        };
-        if !immediate && let Some((properties, body)) = self.whole_content(number, behind) {
-            let message = Message::new(exchange.0, routing_key.0, properties, body);
+    fn publish(&mut self, number: u16, publish: &Publish<'_>, behind: &mut &[u8]) -> Framed {
+        let Some(channel) = self.channels.find(number) else { return Ok(Step::Done) };
+        channel.last = MethodId::PUBLISH;
+        let mandatory = publish.mandatory;
+        if !publish.immediate
+            && let Some((properties, body)) = self.whole_content(number, behind)
+        {
+            let message = Message::new(publish.exchange.0, publish.routing_key.0, properties, body);
             let message = message
                 .map_err(|error| failure(ProtocolError::Properties(error), number, MethodId::PUBLISH))?;
             return Ok(session(number, SessionCommand::Publish { message: Arc::new(message), mandatory }));
         }
         if let Some(channel) = self.channels.find(number) {
-            let content = Content::new(exchange, routing_key, mandatory, immediate);
-            channel.content = Some(Box::new(content));
+            channel.content = Some(Box::new(Content::new(publish)));
         }
         Ok(Step::Done)
     }
