@@ -89,6 +89,8 @@ def drive(client: Client, options: argparse.Namespace) -> Row:
     for old in (log, report):
         old.unlink(missing_ok=True)
     try:
+        if client.own_broker and options.broker:
+            raise install.Missing("starts and kills brokers itself, which needs the binary")
         cwd = install.bring(client)
         places = {
             "python": str(install.VENV / "bin/python"), "venv": str(install.VENV), "here": str(client.folder), "root": str(ROOT),
@@ -101,8 +103,6 @@ def drive(client: Client, options: argparse.Namespace) -> Row:
             install.run(fill(step, places), f"prepare {client.name}", cwd=cwd, env=env)
         row.version = install.run(fill(client.version, places), f"version of {client.name}", cwd=cwd, env=env).strip().splitlines()[-1]
         if client.own_broker:
-            if options.broker:
-                raise install.Missing("starts and kills brokers itself, which needs the binary")
             code, text = call(fill(client.command, places), cwd, env, client.seconds, log)
         else:
             with Session(options.binary, options.broker, client.port, LOGS / f"{client.name}.broker.log") as broker:
