@@ -45,8 +45,6 @@ pub struct Engine {
     space: Condvar,
     writer: Mutex<Writer>,
     keeper: Mutex<Keeper>,
-    /// Held by whoever moves a file to or from the name of the spare one, so that the name and `Core::spare` agree.
-    spare_name: Mutex<()>,
     shelf: Mutex<Shelf>,
     flushed: AtomicU64,
     staged_bytes: AtomicU64,

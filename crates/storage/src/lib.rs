@@ -17,6 +17,8 @@
 //! | `spill-LOG-N` | transient entries that had to leave memory; worthless after a restart |
 //! | `aside-…` | bytes which recovery could not use, kept for a human |
 //!
+//! The bytes are laid out in `docs/internals/storage-format.md`.
+//!
 //! # The contract
 //!
 //! - What was staged under one [`Staging`] is one group: after a crash all of it is there or nothing.
@@ -31,7 +33,7 @@
 //!
 //! Any thread stages, reads, spills. One thread calls [`Engine::flush`] whenever [`Engine::wait_for_work`] says so, one calls
 //! [`Engine::housekeep`] whenever [`Engine::wait_for_housekeeping`] says so. Inside, the order of locks is keeper,
-//! writer, name of the spare file, core, shelf; staging takes the core only.
+//! writer, core, shelf; staging takes the core only.
 #![warn(missing_docs)]
 
 mod checkpoint;

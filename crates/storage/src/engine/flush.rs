@@ -150,7 +150,6 @@ impl Engine {
     fn rotate(&self, writer: &mut Writer, needed: u64, lsn: u64) -> Result<(), Fault> {
         let epoch = writer.epoch + 1;
         let name = layout::wal(epoch);
-        let naming = self.spare_name.lock();
         let (spare, wanted) = {
             let mut core = self.core.lock();
             let fits = core
@@ -162,11 +161,9 @@ impl Engine {
         let (file, capacity) = match spare {
             Some(spare) => {
                 self.disk.rename(&spare.name, &name).at(&name)?;
-                drop(naming);
                 (spare.file, spare.capacity)
             }
             None => {
-                drop(naming);
                 let capacity =
                     if needed > self.options.wal_file_bytes_max { needed } else { wanted.max(needed) };
                 (self.create_wal(&name, capacity)?, capacity)

@@ -159,7 +159,6 @@ impl Engine {
             space: Condvar::new(),
             writer: Mutex::new(writer),
             keeper: Mutex::new(keeper),
-            spare_name: Mutex::new(()),
             flushed: AtomicU64::new(end.lsn.saturating_sub(1)),
             staged_bytes: AtomicU64::new(0),
             is_poisoned: AtomicBool::new(false),

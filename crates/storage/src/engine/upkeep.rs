@@ -116,7 +116,6 @@ impl Engine {
 
     /// Lets go of the oldest WAL file, of which the last checkpoint needs nothing, and recycles it if it fits.
     pub(super) fn release(&self) -> Result<(), Fault> {
-        let naming = self.spare_name.lock();
         let (file, spare, is_reused) = {
             let mut core = self.core.lock();
             let Some(mut file) = core.wal.release() else { return Ok(()) };
@@ -134,7 +133,6 @@ impl Engine {
             self.core.lock().spare = Some(Spare { name: spare, file: file.file, capacity: file.capacity });
             return Ok(());
         }
-        drop(naming);
         remove(&*self.disk, &file.name)
     }
 
@@ -158,7 +156,6 @@ impl Engine {
                 at += len as u64;
             }
             file.sync_data()?;
-            let _naming = self.spare_name.lock();
             self.disk.rename(name, &ready)?;
             self.core.lock().spare = Some(Spare { name: ready, file, capacity });
             Ok(())

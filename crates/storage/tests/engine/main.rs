@@ -16,5 +16,6 @@ mod bounds;
 mod crash;
 mod faults;
 mod flips;
+mod format;
 mod model;
 mod world;
