@@ -16,6 +16,10 @@ use amqp091::{
 };
 use model::{Command, DeliveryId, Event, Message, Name, SessionCommand, SessionEvent, SessionId};
 
+/// The allocator of the server.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const ROUNDS: u32 = 2_000;
 const BATCH: u32 = 1_000;
 

@@ -26,6 +26,7 @@ mod events;
 mod frames;
 mod handshake;
 mod input;
+mod publish;
 mod pulse;
 
 use pulse::Pulse;

@@ -17,7 +17,7 @@ const SHARED_BYTES_MIN: usize = 4096;
 /// A buffer up to this size is kept by an idle connection.
 const KEPT_BYTES_MAX: usize = 256;
 /// A buffer never begins larger than this, whatever the last burst was.
-const FIRST_BYTES_MAX: usize = 64 * 1024;
+const FIRST_BYTES_MAX: usize = 256 * 1024;
 /// Written bytes are cut off the front of the buffer when there are this many.
 const COMPACT_BYTES_MIN: usize = 64 * 1024;
 /// Most slices handed out at once; the system takes no more in one call.

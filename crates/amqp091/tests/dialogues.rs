@@ -10,8 +10,8 @@
 //! ```
 //!
 //! `C`, `B`, `T`, `E` and `--` lines are played; `S` (the server's frames), `>` (commands) and `=` (the connection's
-//! end) are what must come of them. `UPDATE_SCRIPTS=1 cargo test` writes them anew. Every script is played three
-//! times: lines as a whole, byte by byte, and through `keep`.
+//! end) are what must come of them. `UPDATE_SCRIPTS=1 cargo test` writes them anew. Every script is played four
+//! times: lines as a whole, byte by byte, through `keep`, and all lines of the client up to the next event in one go.
 
 #![expect(
     clippy::unwrap_used,
@@ -45,6 +45,7 @@ enum Feed {
     Lines,
     Bytes,
     Kept,
+    Joined,
 }
 
 struct Stage {
@@ -54,6 +55,8 @@ struct Stage {
     connection: Option<Connection>,
     is_end_told: bool,
     shown: Vec<String>,
+    /// What the client has sent and nobody has looked at, if lines are joined.
+    unread: Vec<u8>,
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test has to begin at some moment")]
@@ -64,7 +67,15 @@ fn some_moment() -> Instant {
 impl Stage {
     fn new(feed: Feed) -> Self {
         let settings = Settings { server_properties: model::Table::default(), ..Settings::default() };
-        Self { feed, settings, now: some_moment(), connection: None, is_end_told: false, shown: Vec::new() }
+        Self {
+            feed,
+            settings,
+            now: some_moment(),
+            connection: None,
+            is_end_told: false,
+            shown: Vec::new(),
+            unread: Vec::new(),
+        }
     }
 
     fn connection(&mut self) -> &mut Connection {
@@ -76,6 +87,10 @@ impl Stage {
         let pieces: Vec<&[u8]> = match self.feed {
             Feed::Bytes => bytes.chunks(1).collect(),
             Feed::Lines | Feed::Kept => vec![bytes],
+            Feed::Joined => {
+                self.unread.extend_from_slice(bytes);
+                return;
+            }
         };
         for mut piece in pieces {
             if self.feed == Feed::Kept {
@@ -83,6 +98,14 @@ impl Stage {
                 piece = &[];
             }
             self.poll(piece);
+        }
+    }
+
+    /// Looks at what was joined.
+    fn read(&mut self) {
+        let unread = std::mem::take(&mut self.unread);
+        if !unread.is_empty() {
+            self.poll(&unread);
         }
     }
 
@@ -105,6 +128,7 @@ impl Stage {
     }
 
     fn event(&mut self, event: Event) {
+        self.read();
         let now = self.now;
         self.connection().handle_event(now, event);
         self.frames();
@@ -142,6 +166,9 @@ impl Stage {
 
     fn line(&mut self, line: &str) {
         let (tag, text) = line.split_once(' ').unwrap_or((line, ""));
+        if tag != "C:" {
+            self.read();
+        }
         let mut words = Words::new(text);
         match tag {
             "C:" => {
@@ -191,6 +218,7 @@ impl Stage {
             }
             other => panic!("no such directive: {other}"),
         }
+        self.read();
         self.shown.clear();
     }
 
@@ -279,7 +307,17 @@ fn play(script: &str, feed: Feed) -> String {
             }
         }
     }
+    stage.read();
+    for shown in stage.shown {
+        played.push_str(&shown);
+        played.push('\n');
+    }
     played
+}
+
+/// What came of a script, without what was played.
+fn outcome(played: &str) -> Vec<&str> {
+    played.lines().filter(|line| line.starts_with(['S', '>', '='])).collect()
 }
 
 #[test]
@@ -298,6 +336,8 @@ fn the_scripts_come_out_as_written() {
         for feed in [Feed::Bytes, Feed::Kept] {
             assert_eq!(play(&script, feed), whole, "{name}: fed as {feed:?}, something else came of it");
         }
+        let joined = play(&script, Feed::Joined);
+        assert_eq!(outcome(&joined), outcome(&whole), "{name}: fed in one go, something else came of it");
         if whole != script {
             if is_update {
                 fs::write(&path, &whole).unwrap();

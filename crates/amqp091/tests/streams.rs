@@ -129,6 +129,7 @@ fn show(command: &Command) -> String {
 #[derive(Clone, Debug)]
 enum Piece {
     Publish { channel: u16, body: usize, frames: usize, mandatory: bool },
+    Begin { channel: u16 },
     Declare { channel: u16, passive: bool },
     Get { channel: u16 },
     Open { channel: u16 },
@@ -144,6 +145,7 @@ fn piece() -> impl Strategy<Value = Piece> {
     prop_oneof![
         10 => (channel(), prop_oneof![0..10_usize, 4_000..9_000_usize, Just(110_000)], 1..4_usize, any::<bool>())
             .prop_map(|(channel, body, frames, mandatory)| Piece::Publish { channel, body, frames, mandatory }),
+        1 => channel().prop_map(|channel| Piece::Begin { channel }),
         4 => (channel(), prop::bool::weighted(0.2))
             .prop_map(|(channel, passive)| Piece::Declare { channel, passive }),
         1 => channel().prop_map(|channel| Piece::Get { channel }),
@@ -172,6 +174,16 @@ fn put(out: &mut Vec<u8>, piece: &Piece) {
             for part in bytes.chunks(body.div_ceil(frames).max(1)) {
                 put_body(out, channel, part);
             }
+        }
+        Piece::Begin { channel } => {
+            let method = Method::BasicPublish {
+                ticket: 0,
+                exchange: Short(b""),
+                routing_key: Short(b""),
+                mandatory: false,
+                immediate: false,
+            };
+            put_method(out, channel, &method);
         }
         Piece::Declare { channel, passive } => {
             let mut payload = vec![0, 50, 0, 10, 0, 0, 1, b'q', u8::from(passive)];

@@ -1,15 +1,15 @@
 //! Frames in: which may come where, the channels' methods, and contents in all the ways in which they are cut.
 //!
-//! A small publish whose three frames lie one behind the other is made into a message without a copy in between. All
-//! others go through `channel::Content`. A large body frame is taken in as it comes, not collected first.
+//! Contents are assembled in `channel::Content`, but for the small ones that `publish` has taken before they come here.
+//! A large body frame is taken in as it comes, not collected first.
 
 use std::{sync::Arc, time::Instant};
 
-use model::{Command, Message, SessionCommand, SessionId, message::BODY_INLINE_BYTES_MAX};
+use model::{Command, SessionCommand, SessionId};
 
 use super::{Connection, Failure, State, input::Step};
 use crate::{
-    channel::{Content, Ending, Publish, State as ChannelState, check_header},
+    channel::{Content, Ending, Publish, State as ChannelState},
     codec::{
         FRAME_BODY, FRAME_END, FRAME_HEAD_BYTES, FRAME_HEADER, FRAME_HEARTBEAT, FRAME_METHOD, Frame,
         FrameHead, Method, MethodId, Snippet, frame::ContentHeader, methods::MethodError,
@@ -37,7 +37,7 @@ fn failure(error: ProtocolError, channel: u16, method: MethodId) -> Failure {
 }
 
 impl Connection {
-    /// Deals with the frame at the front of `bytes`, and with as many behind it as make one message.
+    /// Deals with the frame at the front of `bytes`.
     pub(super) fn next_frame(&mut self, now: Instant, bytes: &mut &[u8]) -> Framed {
         if let Some(partial) = self.partial {
             return self.continue_body(partial, bytes);
@@ -66,10 +66,10 @@ impl Connection {
             let error = ProtocolError::FrameEnd { kind: frame.kind, snippet, found: frame.end };
             return Err(failure(error, frame.channel, MethodId::NONE));
         }
-        self.frame(now, &frame, bytes)
+        self.frame(now, &frame)
     }
 
-    fn frame(&mut self, now: Instant, frame: &Frame<'_>, behind: &mut &[u8]) -> Framed {
+    fn frame(&mut self, now: Instant, frame: &Frame<'_>) -> Framed {
         let Frame { kind, channel, payload, .. } = *frame;
         let unknown = || ProtocolError::UnknownFrame { kind, snippet: Snippet::new(payload) };
         let unexpected = || ProtocolError::UnexpectedFrame { kind, snippet: Snippet::new(payload) };
@@ -100,7 +100,7 @@ impl Connection {
         if channel == 0 || self.state != State::Running {
             return Err(failure(unexpected(), channel, MethodId::NONE));
         }
-        self.channel_frame(frame, behind)
+        self.channel_frame(frame)
     }
 
     /// The error for a method that cannot be read; while closing it is not even an error.
@@ -121,9 +121,9 @@ impl Connection {
         Err(failure(error, channel, method))
     }
 
-    fn channel_frame(&mut self, frame: &Frame<'_>, behind: &mut &[u8]) -> Framed {
+    fn channel_frame(&mut self, frame: &Frame<'_>) -> Framed {
         match self.channels.state(frame.channel) {
-            ChannelState::Open => self.open_channel_frame(frame, behind),
+            ChannelState::Open => self.open_channel_frame(frame),
             ChannelState::Refused => Ok(self.refused_channel_frame(frame)),
             ChannelState::Leaving => self.leaving_channel_frame(frame),
             ChannelState::Free => self.free_channel_frame(frame),
@@ -172,13 +172,13 @@ impl Connection {
         }
     }
 
-    fn open_channel_frame(&mut self, frame: &Frame<'_>, behind: &mut &[u8]) -> Framed {
+    fn open_channel_frame(&mut self, frame: &Frame<'_>) -> Framed {
         let number = frame.channel;
         let bytes_max = self.settings.message_bytes_max;
         let Some(channel) = self.channels.find(number) else { return Ok(Step::Done) };
         let publish = |error| failure(error, number, MethodId::PUBLISH);
         match (&mut channel.content, frame.kind) {
-            (None, FRAME_METHOD) => self.method(number, frame.payload, behind),
+            (None, FRAME_METHOD) => self.method(number, frame.payload),
             (None, _) => Err(failure(ProtocolError::ExpectedMethod, number, MethodId::NONE)),
             (Some(content), FRAME_HEADER) => {
                 let header = ContentHeader::decode(frame.payload);
@@ -196,14 +196,12 @@ impl Connection {
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "the protocol's list of methods is closed")]
-    fn method(&mut self, number: u16, payload: &[u8], behind: &mut &[u8]) -> Framed {
-        if let Some(publish) = Publish::decode(payload) {
-            return self.publish(number, &publish, behind);
-        }
+    fn method(&mut self, number: u16, payload: &[u8]) -> Framed {
         let Ok(method) = Method::decode(payload) else { return self.undecodable(payload, number) };
         let id = method.id();
         if let Some(channel) = self.channels.find(number) {
             channel.last = id;
+            channel.content = Publish::decode(payload).map(|publish| Box::new(Content::new(&publish)));
         }
         let failed = |error| {
             // RabbitMQ reads names before it knows whose they are.
@@ -217,6 +215,7 @@ impl Connection {
                 self.end_session(number, Ending::ByPeer);
                 Ok(Step::Done)
             }
+            Method::BasicPublish { .. } => Ok(Step::Done),
             _ => match translate(&method).map_err(failed)? {
                 Translated::Command(command) => Ok(session(number, command)),
                 Translated::Answer(answer) => {
@@ -225,53 +224,6 @@ impl Connection {
                 }
             },
         }
-    }
-
-    fn publish(&mut self, number: u16, publish: &Publish<'_>, behind: &mut &[u8]) -> Framed {
-        let Some(channel) = self.channels.find(number) else { return Ok(Step::Done) };
-        channel.last = MethodId::PUBLISH;
-        let mandatory = publish.mandatory;
-        if !publish.immediate
-            && let Some((properties, body)) = self.whole_content(number, behind)
-        {
-            let message = Message::new(publish.exchange.0, publish.routing_key.0, properties, body);
-            let message = message
-                .map_err(|error| failure(ProtocolError::Properties(error), number, MethodId::PUBLISH))?;
-            return Ok(session(number, SessionCommand::Publish { message: Arc::new(message), mandatory }));
-        }
-        if let Some(channel) = self.channels.find(number) {
-            channel.content = Some(Box::new(Content::new(publish)));
-        }
-        Ok(Step::Done)
-    }
-
-    /// Properties and body, if header and a small body in one frame follow at once; takes them off `behind`.
-    ///
-    /// Whatever is unusual is left where it is, for the long way to judge.
-    fn whole_content<'a>(&self, number: u16, behind: &mut &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
-        let mut rest = *behind;
-        let frame = self.plain_frame(number, FRAME_HEADER, &mut rest)?;
-        let header = ContentHeader::decode(frame)?;
-        check_header(&header).ok()?;
-        let body_bytes = usize::try_from(header.body_bytes).ok()?;
-        if body_bytes > BODY_INLINE_BYTES_MAX || header.body_bytes > self.settings.message_bytes_max {
-            return None;
-        }
-        let body = if body_bytes == 0 { &[] } else { self.plain_frame(number, FRAME_BODY, &mut rest)? };
-        if body.len() != body_bytes {
-            return None;
-        }
-        *behind = rest;
-        Some((header.properties, body))
-    }
-
-    fn plain_frame<'a>(&self, number: u16, kind: u8, rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-        let frame = Frame::take(rest)?;
-        let is_plain = frame.kind == kind
-            && frame.channel == number
-            && frame.end == FRAME_END
-            && frame.payload.len() as u64 <= u64::from(self.payload_bytes_in_max);
-        is_plain.then_some(frame.payload)
     }
 
     /// The message of a channel, if its content is all there.

@@ -147,6 +147,9 @@ impl Connection {
 
     /// Deals with the front of `bytes`.
     fn step(&mut self, now: Instant, bytes: &mut &[u8]) -> Step {
+        if let Some(command) = self.whole_publish(bytes) {
+            return Step::Command(command);
+        }
         if self.state == State::Header {
             let Some((header, rest)) = bytes.split_first_chunk::<8>() else { return Step::Starved };
             let header = *header;

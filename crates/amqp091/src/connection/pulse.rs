@@ -33,7 +33,8 @@ impl Pulse {
             interval,
             next_send: later(now, half(interval)),
             next_check: later(now, interval),
-            has_heard: false,
+            // The frame that it begins with.
+            has_heard: true,
             missed: 0,
             is_listening: true,
         }
