@@ -74,9 +74,9 @@ pub(crate) fn scan(
             offset = offset.saturating_add(frame.padded());
             continue;
         }
-        // A file ends where its successor's first frame continues the chain.
-        let is_begun = here.is_some_and(|(frame, _)| frame.lsn == lsn && frame.previous == previous);
-        if !is_begun && let Some(next) = continues(files, at, (lsn, previous), &mut window)? {
+        // A file ends where its successor's first frame continues the chain. That holds even if a frame was begun here:
+        // its LSN was given again, so it was a torn tail that an earlier recovery cut off.
+        if let Some(next) = continues(files, at, (lsn, previous), &mut window)? {
             (at, offset) = (next, 0);
             continue;
         }
@@ -84,8 +84,9 @@ pub(crate) fn scan(
             return Ok(End { lsn, previous, file: at, offset, torn: None });
         }
         let wounded = here.filter(|(frame, _)| frame.lsn == lsn && frame.previous == previous);
+        let after = lsn.saturating_add(u64::from(wounded.is_some()));
         let search = offset.saturating_add(if wounded.is_some() { BLOCK } else { 0 });
-        let Some((file, found_at, witness)) = witness(files, at, search, lsn, &mut window)? else {
+        let Some((file, found_at, witness)) = witness(files, at, search, after, &mut window)? else {
             if lsn > durable {
                 let left = files.get(at).map_or(0, |file| file.len.saturating_sub(offset));
                 let torn = wounded.map(|(frame, _)| frame.padded().min(left));
@@ -207,3 +208,6 @@ impl Window {
         self.bytes.get(start..end).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests;

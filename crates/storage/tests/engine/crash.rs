@@ -121,3 +121,11 @@ fn a_process_that_dies_loses_only_what_was_staged() {
         }
     }
 }
+
+/// As above for other seeds: `FROM=.. TO=.. cargo test --release -p storage --test engine -- --ignored many_seeds`.
+#[test]
+#[ignore = "takes minutes"]
+fn power_cuts_of_many_seeds() {
+    let number = |name: &str, other| std::env::var(name).map_or(other, |text| text.parse::<u64>().unwrap());
+    (number("FROM", 100)..number("TO", 140)).for_each(crash_everywhere);
+}
