@@ -18,14 +18,17 @@ use std::collections::VecDeque;
 use crate::LogId;
 use crate::codec::{Fields, crc32c, narrow, put_u32, put_u64, put_varint, set_u32, wide};
 use crate::fault::Reason;
+use crate::frame::COUNTER_MAX;
 use crate::log::Log;
-use crate::segment::{SPAN_MAX, Segment};
+use crate::segment::{self, SPAN_MAX, Segment};
 
 /// "HFC1", read as a little-endian number.
 const MAGIC: u32 = 0x3143_4648;
 /// "HFX1", read as a little-endian number.
 const CLEAN_MAGIC: u32 = 0x3158_4648;
 const HEAD: usize = 24;
+/// No segment file is longer: a single entry and its footer.
+const FILE_BYTES_MAX: u64 = 1 << 33;
 
 /// The part of a checkpoint that is not about single logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,11 +142,18 @@ fn fields(generation: u64, body: &[u8]) -> Option<(Groundwork, Vec<(LogId, Log)>
         next_segment: fields.u64()?,
         next_log: fields.u64()?,
     };
+    let counters = [generation, base.durable, base.first_lsn, base.next_segment];
+    if counters.iter().any(|counter| *counter >= COUNTER_MAX) || base.next_log > LogId::VOLATILE {
+        return None;
+    }
     let count = narrow(fields.varint()?);
     // A log takes at least four bytes.
     let mut logs = Vec::with_capacity(count.min(body.len() / 4));
     for _ in 0..count {
         let id = LogId(fields.varint()?);
+        if id.is_volatile() {
+            return None;
+        }
         let mut log = Log { next: fields.varint()?, drained_below: fields.varint()?, ..Log::default() };
         let segments = fields.varint()?;
         for _ in 0..segments {
@@ -187,7 +197,30 @@ fn take_segment(fields: &mut Fields<'_>) -> Option<Segment> {
         }
         segment.bits = Some(bits.into_boxed_slice());
     }
-    (live > 0 && live <= count && u64::from(count) <= span && floor <= last).then_some(segment)
+    let plausible = live > 0
+        && live <= count
+        && u64::from(count) <= span
+        && floor <= last
+        && segment.file_len <= FILE_BYTES_MAX
+        && segment.bytes <= segment.file_len
+        && is_consistent(&segment);
+    plausible.then_some(segment)
+}
+
+/// The number of live entries is that of the bits from the floor on, or of the indexes if there are no bits.
+fn is_consistent(segment: &Segment) -> bool {
+    let Some(bits) = &segment.bits else {
+        let from_floor = segment.last.saturating_sub(segment.floor).saturating_add(1);
+        return u64::from(segment.live) == from_floor && u64::from(segment.count) == segment.span();
+    };
+    let mut allowed = vec![0; bits.len()];
+    segment::set(
+        &mut allowed,
+        segment.floor.saturating_sub(segment.first),
+        segment.last.saturating_sub(segment.first),
+    );
+    let live: u32 = bits.iter().map(|word| word.count_ones()).sum();
+    live == segment.live && bits.iter().zip(&allowed).all(|(word, allowed)| word & !allowed == 0)
 }
 
 fn ascends(segments: &VecDeque<Segment>, below: u64) -> bool {

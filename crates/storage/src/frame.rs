@@ -22,6 +22,9 @@ pub(crate) const FRAME_HEAD: usize = 48;
 /// "HFW1", read as a little-endian number.
 pub(crate) const FRAME_MAGIC: u32 = 0x3157_4648;
 
+/// LSNs and other counters on disk stay below this, so that counting on never overflows.
+pub(crate) const COUNTER_MAX: u64 = 1 << 62;
+
 /// The fields of a frame's head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Frame {
@@ -50,8 +53,7 @@ impl Frame {
         let previous = fields.u32()?;
         let epoch = fields.u32()?;
         let reserved = fields.u32()?;
-        let plausible =
-            reserved == 0 && lsn > 0 && lsn.checked_add(u64::from(count)).is_some() && durable < lsn;
+        let plausible = reserved == 0 && (1..COUNTER_MAX).contains(&lsn) && durable < lsn;
         plausible.then_some(Self { crc, len, lsn, durable, count, previous, epoch })
     }
 

@@ -44,9 +44,11 @@ impl Staging<'_> {
     /// Adds an entry to a log.
     ///
     /// # Panics
-    /// If the index is not above all that were appended to the log before, or the log is volatile.
+    /// If the index is not above all that were appended to the log before, or is the highest number, or the log is
+    /// volatile.
     pub fn append(&mut self, log: LogId, entry: Entry<'_>) {
         assert!(!log.is_volatile(), "log {log:?} is never in the WAL");
+        assert!(entry.index < u64::MAX, "no index comes after the highest number");
         let payload = entry.head.len() + entry.body.len();
         let (lsn, offset) = self.record(payload, |out| record::put_append(out, log, &entry));
         let core = &mut *self.core;

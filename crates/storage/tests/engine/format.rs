@@ -98,16 +98,3 @@ fn the_document_shows_what_is_written() {
     let frames = blocks.iter().filter(|block| block.file.starts_with("wal-")).count();
     assert!(frames >= 2);
 }
-
-/// Prints what the document has to show: `cargo test -p storage --test engine -- --ignored --nocapture bytes_of`.
-#[test]
-#[ignore = "for writing the document"]
-fn bytes_of_the_example() {
-    for (name, bytes) in example() {
-        for (number, block) in bytes.chunks(4096).enumerate() {
-            let used = block.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
-            eprintln!("{} at {}: {}", name, number * 4096, hex(&block[..used]));
-        }
-        eprintln!("{} has {} bytes", name, bytes.len());
-    }
-}

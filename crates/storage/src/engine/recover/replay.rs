@@ -135,6 +135,10 @@ fn apply(core: &mut Core, file: usize, lsn: u64, offset: u32, record: &Record<'_
 }
 
 fn append(core: &mut Core, file: usize, log: LogId, lsn: u64, offset: u32, (index, len): (u64, usize)) {
+    // No writer makes these: see `Staging::append`.
+    if log.is_volatile() || index == u64::MAX {
+        return;
+    }
     core.next_log = core.next_log.max(log.0.saturating_add(1));
     let state = core.logs.entry(log.0).or_default();
     state.next = state.next.max(index.saturating_add(1));

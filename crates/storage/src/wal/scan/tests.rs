@@ -1,5 +1,11 @@
 //! Each way in which a chain of frames can end or be broken.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test may stop where something is wrong"
+)]
+
 use super::*;
 use crate::disk::Disk;
 use crate::disk::memory::MemoryDisk;
