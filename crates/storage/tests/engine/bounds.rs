@@ -337,5 +337,10 @@ fn threads_together_do_no_harm() {
     };
     check(&engine);
     check(&open(&disk.reboot(9, 512), &tiny()).unwrap().0);
+    // How far housekeeping is behind depends on the machine; what it leaves once it has caught up does not.
+    while engine.housekeep().unwrap() {
+        engine.flush().unwrap();
+    }
+    check(&engine);
     assert!(disk.list().unwrap().len() < 400);
 }
