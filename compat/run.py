@@ -122,12 +122,15 @@ def drive(client: Client, options: argparse.Namespace) -> Row:
 
 
 def show(rows: list[Row]) -> None:
-    """The details of what went wrong, then the table."""
+    """The details of what did not pass, then the table. Skips of the many in an upstream suite are told by their reasons alone."""
     for row in rows:
         for name, reason in row.verdicts.failed.items():
             print(f"FAILED   {row.client.name}: {name}: {reason}")
         for name, reason in row.expected.items():
             print(f"expected {row.client.name}: {name}: {reason}")
+        if row.client.required:
+            for name, reason in row.verdicts.skipped.items():
+                print(f"skipped  {row.client.name}: {name}: {reason}")
         for name in row.surprises:
             print(f"passes although expected to fail {row.client.name}: {name}")
     form = "{:<22} {:<18} {:>6} {:>6} {:>8} {:>7} {:>7}  {}"

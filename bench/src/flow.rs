@@ -80,8 +80,7 @@ impl Flow {
     pub(crate) fn run(&self, target: &Target, timing: Timing) -> anyhow::Result<Sample> {
         let mut control = Link::open(target.address, &target.login)?;
         self.declare(&mut control)?;
-        let load = self.load(target)?;
-        let ended = load.run(|shared| measure(shared, target.pid, timing));
+        let ended = self.load(target).and_then(|load| load.run(|shared| measure(shared, target.pid, timing)));
         // Whatever happened, a rival is left as it was found; the error of the run is the one to tell.
         let cleaned = self.clean_up(target, control);
         let ((counts, cost), latencies) = ended?;

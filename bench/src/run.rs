@@ -184,7 +184,9 @@ impl Bench {
         work: impl FnOnce(&Target) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
         if subject == Subject::Rival {
-            return work(self.rival.as_ref().context("no rival was named")?);
+            let rival = self.rival.as_ref().context("no rival was named")?;
+            rival.wait_until_quiet()?;
+            return work(rival);
         }
         let folder = self.folder.join("harefoot");
         let mut broker = Harefoot::start(&self.arguments.binary, &folder)?;
@@ -303,9 +305,11 @@ impl Bench {
     }
 
     fn tell_disk(&mut self, scenario: Scenario, syncs: &Syncs) {
-        let column = if scenario == Scenario::H { "per s" } else { "msg/s" };
-        let title = self.title(scenario);
-        self.tell(&title, "the disk, 4 KiB + fdatasync", "", &syncs.cells(column));
+        let cells = match scenario {
+            Scenario::H => vec![Cell::new("per s", Unit::Rate, syncs.per_second)],
+            _ => syncs.cells(),
+        };
+        self.tell(&self.title(scenario), "the disk, 4 KiB + fdatasync", "", &cells);
     }
 }
 

@@ -16,7 +16,10 @@ pub(crate) use self::{
     harefoot::Harefoot,
     relay::{Mode, Relay, serve as serve_relay},
 };
-use crate::url::{Login, Url};
+use crate::{
+    url::{Login, Url},
+    usage,
+};
 
 /// A broker that runs.
 #[derive(Clone, Debug)]
@@ -28,6 +31,26 @@ pub(crate) struct Target {
     pub(crate) pid: u32,
     /// Where it keeps its data, if that is known.
     pub(crate) folder: Option<PathBuf>,
+}
+
+impl Target {
+    /// Waits, for a while, until the broker has done what earlier loads have left it to do.
+    pub(crate) fn wait_until_quiet(&self) -> anyhow::Result<()> {
+        const LOOK_EVERY: Duration = Duration::from_millis(250);
+        const LOOKS_MAX: usize = 80;
+        /// A tenth of a core: an idle broker that runs on timers uses less.
+        const QUIET: Duration = Duration::from_millis(25);
+        let mut used = usage::of_tree(self.pid)?.cpu;
+        for _ in 0..LOOKS_MAX {
+            thread::sleep(LOOK_EVERY);
+            let now = usage::of_tree(self.pid)?.cpu;
+            if now.saturating_sub(used) <= QUIET {
+                break;
+            }
+            used = now;
+        }
+        Ok(())
+    }
 }
 
 /// A broker that somebody else has started.

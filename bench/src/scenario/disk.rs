@@ -58,8 +58,9 @@ pub(crate) fn run(folder: &Path, measured: Duration) -> anyhow::Result<Syncs> {
 }
 
 impl Syncs {
-    pub(crate) fn cells(&self, column: &str) -> Vec<Cell> {
-        let mut cells = vec![Cell::new(column, Unit::Rate, self.per_second)];
+    /// As a row beside messages that are confirmed one at a time.
+    pub(crate) fn cells(&self) -> Vec<Cell> {
+        let mut cells = vec![Cell::new("msg/s", Unit::Rate, self.per_second)];
         cells.extend(traffic::quantiles("confirm", &self.times));
         cells
     }

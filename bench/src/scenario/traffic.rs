@@ -1,5 +1,7 @@
 //! The scenarios in which messages flow at a steady rate, as descriptions, and the columns of their tables.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::{Reference, Scenario};
 use crate::{
     flow::{Consumption, Flow, Pace, Sample},
@@ -38,9 +40,12 @@ pub(crate) fn flow(scenario: Scenario, queue_type: Option<&str>) -> Option<Flow>
     Some(Flow { queue_type: queue_type.filter(|_| is_typed).map(str::to_owned), ..flow })
 }
 
-/// A name that no other run has.
+/// A name that nothing else has, not even an earlier step: a broker may still be busy with publishes to that one's queue
+/// when its connection is long gone.
 pub(super) fn own_name(what: &str, number: usize) -> String {
-    format!("bench-{}-{what}-{number}", std::process::id())
+    static NAMES: AtomicU64 = AtomicU64::new(0);
+    let serial = NAMES.fetch_add(1, Ordering::Relaxed);
+    format!("bench-{}-{serial}-{what}-{number}", std::process::id())
 }
 
 /// One publisher, one transient queue, one consumer that settles nothing.
