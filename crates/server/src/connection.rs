@@ -30,6 +30,8 @@ use tokio::{
 const READ_BYTES: usize = 256 * 1024;
 /// Bytes waiting to be written above which no further event is asked for, and nothing is read.
 const OUTPUT_BYTES_MAX: usize = 256 * 1024;
+/// How long a peer that has had its `close-ok` may leave the socket open.
+const GOODBYE: Duration = Duration::from_secs(30);
 /// How long a closed connection's peer may take to close its side, so that our last words reach it.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -247,9 +249,15 @@ impl Driver {
             }
             (Ok(()), None) => tracing::info!(peer = %self.peer, "closing AMQP connection"),
         }
+        let is_peers_turn = matches!(self.machine.end(), Some(End::ByPeer { .. }));
         let Self { client, mut stream, .. } = self;
         // What the connection held goes back at once, however long its socket takes to close.
         drop(client);
+        if ended.is_ok() && is_peers_turn {
+            // RabbitMQ: who has said goodbye first closes first. Clients that say it from several threads at once would
+            // take the end of the stream for an error.
+            let _ = tokio::time::timeout(GOODBYE, read_out(&stream)).await;
+        }
         if ended.is_ok() && stream.shutdown().await.is_ok() {
             let _ = tokio::time::timeout(LINGER, read_out(&stream)).await;
         }

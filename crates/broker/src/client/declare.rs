@@ -27,7 +27,10 @@ impl Client {
             self.broker.topology.read().exchange(&self.vhost, &wish.exchange)?;
             self.broker.metadata_position()
         } else {
-            let alternate = wish.arguments.get("alternate-exchange").and_then(Value::as_text);
+            // RabbitMQ: what the alternate exchange takes is asked for only when the exchange is made.
+            let is_new = self.broker.topology.read().exchange(&self.vhost, &wish.exchange).is_err();
+            let alternate =
+                wish.arguments.get("alternate-exchange").filter(|_| is_new).and_then(Value::as_text);
             self.permit(Wish::DeclareExchange { exchange: &wish.exchange, alternate })?;
             let vhost = self.vhost.clone();
             self.broker.change(self.now_ms, |topology| topology.declare_exchange(&vhost, &wish))?
@@ -82,7 +85,10 @@ impl Client {
         wish: &DeclareQueue,
         is_server_named: bool,
     ) -> Result<(Arc<QueueRecord>, Lsn), Refusal> {
-        let dead_letter_exchange = wish.arguments.get("x-dead-letter-exchange").and_then(Value::as_text);
+        // As with an alternate exchange: only when the queue is made.
+        let is_new = self.broker.topology.read().find_queue(&self.vhost, &wish.queue).is_none();
+        let dead_letter_exchange =
+            wish.arguments.get("x-dead-letter-exchange").filter(|_| is_new).and_then(Value::as_text);
         self.permit(Wish::DeclareQueue { queue: &wish.queue, dead_letter_exchange })?;
         let (vhost, connection) = (self.vhost.clone(), self.id);
         // What exists is the usual case after a reconnect, and needs no writer's lock.
