@@ -14,7 +14,7 @@ use std::{
     sync::Arc,
 };
 
-use model::{Command, Event, Name, Refusal, SessionCommand, SessionEvent, SessionId, Table};
+use model::{Command, Event, Name, Refusal, SessionCommand, SessionEvent, SessionId};
 use storage::Lsn;
 
 use crate::{
@@ -45,7 +45,6 @@ pub struct Client {
     mailbox: Arc<Mailbox>,
     user: Name,
     vhost: Name,
-    client_properties: Table,
     granted: Granted,
     sessions: BTreeMap<SessionId, Session>,
     /// What can be said at once.
@@ -87,7 +86,6 @@ impl Client {
             mailbox,
             user: Name::default(),
             vhost: Name::default(),
-            client_properties: Table::default(),
             granted: Granted::default(),
             sessions: BTreeMap::new(),
             events: VecDeque::new(),
@@ -124,7 +122,7 @@ impl Client {
             Command::Authenticate { mechanism, user, password } => {
                 self.authenticate(mechanism, user, &password)
             }
-            Command::Open { vhost, client_properties } => self.open(vhost, client_properties),
+            Command::Open { vhost, .. } => self.open(vhost),
             Command::UpdateSecret { secret } => self.update_secret(&secret),
             Command::Close => {
                 self.hand_over();

@@ -83,6 +83,11 @@ fn flush(broker: &Broker, engine: &Engine) {
     }
     match engine.flush() {
         Ok(lsn) => broker.handle_flushed(lsn),
+        Err(fault) if fault.is_full() => {
+            // Nothing is lost and nothing is confirmed: what is staged waits until there is room, and publishers with it.
+            tracing::error!(%fault, "no room for the log: trying again");
+            thread::sleep(RETRY);
+        }
         Err(fault) => give_up(&fault),
     }
 }

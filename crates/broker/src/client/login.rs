@@ -1,6 +1,6 @@
 //! Who the peer is and which vhost it enters.
 
-use model::{Event, Name, Refusal, Secret, Table};
+use model::{Event, Name, Refusal, Secret};
 
 use super::Client;
 
@@ -20,12 +20,11 @@ impl Client {
         self.events.push_back(Event::AuthenticationRefused { mechanism });
     }
 
-    pub(super) fn open(&mut self, vhost: Name, client_properties: Table) {
+    pub(super) fn open(&mut self, vhost: Name) {
         let outcome = self.broker.topology.read().enter(&vhost, &self.user);
         match outcome {
             Ok(()) => {
                 self.vhost = vhost;
-                self.client_properties = client_properties;
                 self.events.push_back(Event::Opened);
             }
             Err(refusal) => self.events.push_back(Event::Refused(refusal)),
