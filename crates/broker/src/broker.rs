@@ -230,7 +230,7 @@ impl Broker {
 
     /// Whether more is staged than the disk should be behind.
     pub(crate) fn is_behind(&self) -> bool {
-        self.engine.staged_bytes() > self.settings.staged_bytes_max
+        self.engine.staged_bytes() > self.settings.staged_bytes_max.min(self.engine.staged_bytes_max())
     }
 
     fn apply(&self, metadata: &mut Metadata, now_ms: u64, entry: Entry) -> Result<(), Refusal> {

@@ -23,7 +23,7 @@ use crate::{
     limits,
     listener::{self, Service},
     threads::Threads,
-    watch,
+    watch::Watch,
 };
 
 /// What a machine is taken to have that does not tell.
@@ -45,18 +45,22 @@ pub(crate) fn run(settings: &Settings, folder: &DataFolder) -> Result<(), Failur
         Broker::recover(Arc::clone(&engine), &recovered, broker_settings(settings, memory_bytes))
             .context("the data folder cannot be read back")?,
     );
-    let threads = Threads::start(&broker, &engine).context("cannot start the node's threads")?;
+    let watch = Arc::new(Watch::new(&broker, &engine, settings, memory_bytes, folder.path()));
+    let threads = Threads::start(&broker, &engine, &watch).context("cannot start the node's threads")?;
     set_up(&broker, settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let served = runtime.block_on(serve(settings, folder, &broker, &engine, memory_bytes));
+    let served = runtime.block_on(serve(settings, folder, &broker, watch));
     runtime.shutdown_timeout(GOODBYE);
     threads.stop();
-    engine
+    let is_marked = engine
         .close(broker.delivered_below())
         .context("cannot close the log in order: the next start recovers it")?;
+    if !is_marked {
+        tracing::warn!("no space to mark the stop as clean: the next start recovers the log");
+    }
     served
 }
 
@@ -136,8 +140,7 @@ async fn serve(
     settings: &Settings,
     folder: &DataFolder,
     broker: &Arc<Broker>,
-    engine: &Arc<Engine>,
-    memory_bytes: u64,
+    watch: Arc<Watch>,
 ) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
@@ -152,11 +155,7 @@ async fn serve(
         .into_iter()
         .map(|listener| tokio::spawn(listener::accept(listener, service.clone())))
         .collect();
-    tasks.push(tokio::spawn(watch::watch(
-        Arc::clone(broker),
-        Arc::clone(engine),
-        watch::Thresholds::new(settings, memory_bytes, folder.path()),
-    )));
+    tasks.push(tokio::spawn(async move { watch.run().await }));
     io::stdout()
         .write_all(banner::banner(settings, &bound, folder.path()).as_bytes())
         .context("cannot print where the node listens")?;

@@ -13,7 +13,7 @@ use std::{
 use broker::Broker;
 use storage::{Engine, Fault};
 
-use crate::exit;
+use crate::{exit, watch::Watch};
 
 /// How long a thread sleeps before it looks whether it is to stop.
 const LOOK_UP: Duration = Duration::from_millis(100);
@@ -30,7 +30,7 @@ pub(crate) struct Threads {
 
 impl Threads {
     /// Starts them.
-    pub(crate) fn start(broker: &Arc<Broker>, engine: &Arc<Engine>) -> io::Result<Self> {
+    pub(crate) fn start(broker: &Arc<Broker>, engine: &Arc<Engine>, watch: &Arc<Watch>) -> io::Result<Self> {
         let is_stopping = Arc::new(AtomicBool::new(false));
         let mut threads = Vec::new();
         let mut spawn = |name: &str, body: Box<dyn Fn() + Send>| {
@@ -44,10 +44,10 @@ impl Threads {
             threads.push(thread::Builder::new().name(name.to_owned()).spawn(turn)?);
             io::Result::Ok(())
         };
-        let (b, e) = (Arc::clone(broker), Arc::clone(engine));
-        spawn("wal", Box::new(move || flush(&b, &e)))?;
-        let (b, e) = (Arc::clone(broker), Arc::clone(engine));
-        spawn("housekeeping", Box::new(move || keep_house(&b, &e)))?;
+        let (b, e, w) = (Arc::clone(broker), Arc::clone(engine), Arc::clone(watch));
+        spawn("wal", Box::new(move || flush(&b, &e, &w)))?;
+        let (b, e, w) = (Arc::clone(broker), Arc::clone(engine), Arc::clone(watch));
+        spawn("housekeeping", Box::new(move || keep_house(&b, &e, &w)))?;
         for _ in 0..READERS {
             let b = Arc::clone(broker);
             spawn("reader", Box::new(move || b.read_one(LOOK_UP)))?;
@@ -77,7 +77,7 @@ impl Drop for StopOnPanic {
     }
 }
 
-fn flush(broker: &Broker, engine: &Engine) {
+fn flush(broker: &Broker, engine: &Engine, watch: &Watch) {
     if !engine.wait_for_work(LOOK_UP) {
         return;
     }
@@ -85,8 +85,9 @@ fn flush(broker: &Broker, engine: &Engine) {
         Ok(lsn) => broker.handle_flushed(lsn),
         Err(fault) if fault.is_full() => {
             // Nothing is lost and nothing is confirmed: what is staged waits until there is room, and publishers with it.
-            tracing::error!(%fault, "no room for the log: trying again");
-            thread::sleep(RETRY);
+            tracing::debug!(%fault, "no room for the log: trying again");
+            watch.look();
+            thread::sleep(LOOK_UP);
         }
         Err(fault) => give_up(&fault),
     }
@@ -98,16 +99,24 @@ fn give_up(fault: &Fault) -> ! {
     process::exit(exit::STORAGE.into());
 }
 
-fn keep_house(broker: &Broker, engine: &Engine) {
+fn keep_house(broker: &Broker, engine: &Engine, watch: &Watch) {
     if !engine.wait_for_housekeeping(LOOK_UP) {
         return;
     }
     let outcome = engine.housekeep().and_then(|_| broker.snapshot_if_due());
-    if let Err(fault) = outcome {
-        if matches!(fault, Fault::Poisoned) {
-            give_up(&fault);
+    // Before anything else: the alarm stops publishers while there is space left for what is under way.
+    watch.look();
+    match outcome {
+        Ok(()) => {}
+        Err(Fault::Poisoned) => give_up(&Fault::Poisoned),
+        Err(fault) if fault.is_full() => {
+            // The alarm has told it.
+            tracing::debug!(%fault, "no room for housekeeping: trying again");
+            thread::sleep(LOOK_UP);
         }
-        tracing::error!(%fault, "housekeeping of the log failed: trying again");
-        thread::sleep(RETRY);
+        Err(fault) => {
+            tracing::error!(%fault, "housekeeping of the log failed: trying again");
+            thread::sleep(RETRY);
+        }
     }
 }

@@ -7,59 +7,73 @@ use std::{
 };
 
 use broker::Broker;
+use parking_lot::Mutex;
 use storage::Engine;
 
 use crate::{config::Settings, limits};
 
-/// How often it is looked.
-const INTERVAL: Duration = Duration::from_millis(1000);
+/// How often it is looked while there is plenty.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// How often it is looked while the disk could be filled within a few seconds.
+const INTERVAL_TIGHT: Duration = Duration::from_millis(100);
+/// What is not filled before the next look, on a fast disk.
+const PLENTY_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 
-/// The size at which files of the log stop growing.
-const WAL_FILE_BYTES_MAX: u64 = 128 * 1024 * 1024;
-
-/// From where on it is an alarm.
-pub(crate) struct Thresholds {
-    memory_bytes: u64,
+/// See the module's documentation.
+pub(crate) struct Watch {
+    broker: Arc<Broker>,
+    engine: Arc<Engine>,
     settings: Settings,
     total_memory_bytes: u64,
     data_dir: PathBuf,
+    /// So that what is told is in the order of what was set.
+    looking: Mutex<()>,
 }
 
-impl Thresholds {
-    /// The thresholds of `settings` on a machine of `total_memory_bytes`.
-    pub(crate) fn new(settings: &Settings, total_memory_bytes: u64, data_dir: &Path) -> Self {
+impl Watch {
+    /// Watches a node on a machine of `total_memory_bytes`.
+    pub(crate) fn new(
+        broker: &Arc<Broker>,
+        engine: &Arc<Engine>,
+        settings: &Settings,
+        total_memory_bytes: u64,
+        data_dir: &Path,
+    ) -> Self {
         Self {
-            memory_bytes: settings.memory.high_watermark.bytes(total_memory_bytes),
+            broker: Arc::clone(broker),
+            engine: Arc::clone(engine),
             settings: settings.clone(),
             total_memory_bytes,
             data_dir: data_dir.to_owned(),
+            looking: Mutex::new(()),
         }
     }
-}
 
-/// Watches until the task is aborted.
-pub(crate) async fn watch(broker: Arc<Broker>, engine: Arc<Engine>, thresholds: Thresholds) {
-    loop {
-        look(&broker, &engine, &thresholds);
-        tokio::time::sleep(INTERVAL).await;
-    }
-}
-
-fn look(broker: &Broker, engine: &Engine, thresholds: &Thresholds) {
-    if let Some(used) = limits::resident_bytes() {
-        let limit = thresholds.memory_bytes;
-        let is_low = used > limit;
-        if broker.alarms().set_memory(is_low) {
-            say("memory", is_low, used, limit);
+    /// Looks until the task is aborted.
+    pub(crate) async fn run(&self) {
+        loop {
+            tokio::time::sleep(self.look()).await;
         }
     }
-    if let Some(free) = limits::free_bytes(&thresholds.data_dir) {
-        let wal_file_bytes = engine.usage().wal_bytes.min(WAL_FILE_BYTES_MAX);
-        let limit = thresholds.settings.disk_free_limit.bytes(thresholds.total_memory_bytes, wal_file_bytes);
-        let is_low = free < limit;
-        if broker.alarms().set_disk(is_low) {
+
+    /// Sets or lifts the alarms; returns how long they can be taken to hold.
+    pub(crate) fn look(&self) -> Duration {
+        let _one_at_a_time = self.looking.lock();
+        if let Some(used) = limits::resident_bytes() {
+            let limit = self.settings.memory.high_watermark.bytes(self.total_memory_bytes);
+            let is_low = used > limit;
+            if self.broker.alarms().set_memory(is_low) {
+                say("memory", is_low, used, limit);
+            }
+        }
+        let Some(free) = limits::free_bytes(&self.data_dir) else { return INTERVAL };
+        let limit =
+            self.settings.disk_free_limit.bytes(self.total_memory_bytes, self.engine.headroom_bytes());
+        let is_low = free < limit || self.engine.is_short_of_space();
+        if self.broker.alarms().set_disk(is_low) {
             say("disk", is_low, free, limit);
         }
+        if free.saturating_sub(limit) < PLENTY_BYTES { INTERVAL_TIGHT } else { INTERVAL }
     }
 }
 

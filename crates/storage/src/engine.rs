@@ -11,6 +11,7 @@ mod flush;
 mod merge;
 mod read;
 pub(crate) mod recover;
+mod room;
 mod snapshot;
 mod spilling;
 pub(crate) mod staging;
@@ -49,6 +50,8 @@ pub struct Engine {
     flushed: AtomicU64,
     staged_bytes: AtomicU64,
     is_poisoned: AtomicBool,
+    is_short: AtomicBool,
+    share: AtomicU64,
 }
 
 impl Engine {

@@ -12,6 +12,8 @@ pub(crate) const CHECKPOINTS: [&str; 2] = ["checkpoint-a", "checkpoint-b"];
 pub(crate) const CLEAN: &str = "clean";
 /// The next WAL file while it is filled with zeros.
 pub(crate) const SPARE_PART: &str = "spare.part";
+/// Takes space that is given up when there is no other.
+pub(crate) const BALLAST: &str = "ballast";
 
 const SPARE: &str = "spare-";
 const WAL: &str = "wal-";
@@ -103,6 +105,7 @@ mod tests {
         check(&snapshot_part("topology"), Kind::Part);
         check(&spare(9), Kind::Spare(9));
         check(SPARE_PART, Kind::Part);
+        check(BALLAST, Kind::Other);
         check(&snapshot("topology"), Kind::Other);
         check(&aside(&wal(3), 4096), Kind::Other);
         check("wal-zz", Kind::Other);

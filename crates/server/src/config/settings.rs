@@ -184,7 +184,7 @@ impl Watermark {
 /// The disk alarm's threshold.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum DiskFreeLimit {
-    /// 50 MB, and in any case room for two more WAL files.
+    /// 50 MB.
     Default,
     Absolute(u64),
     /// A multiple of all memory.
@@ -192,13 +192,14 @@ pub(crate) enum DiskFreeLimit {
 }
 
 impl DiskFreeLimit {
-    /// The threshold on a machine of `total_memory_bytes` whose WAL files have `wal_file_bytes` now.
-    pub(crate) fn bytes(self, total_memory_bytes: u64, wal_file_bytes: u64) -> u64 {
-        match self {
-            Self::Default => DISK_FREE_DEFAULT_BYTES.max(wal_file_bytes.saturating_mul(2)),
+    /// The threshold on a machine of `total_memory_bytes`; never below the `headroom_bytes` that the log needs.
+    pub(crate) fn bytes(self, total_memory_bytes: u64, headroom_bytes: u64) -> u64 {
+        let wanted = match self {
+            Self::Default => DISK_FREE_DEFAULT_BYTES,
             Self::Absolute(bytes) => bytes,
             Self::OfMemory(multiple) => share_of(multiple, total_memory_bytes),
-        }
+        };
+        wanted.max(headroom_bytes)
     }
 }
 

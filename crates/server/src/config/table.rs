@@ -216,7 +216,7 @@ pub(crate) static KEYS: &[Key] = &[
     },
     Key {
         name: "disk_free_limit.absolute",
-        default: "(50MB, and in any case room for two more files of the write-ahead log)",
+        default: "(50MB, never less than the 16 MiB that the log needs)",
         help: "Free space of the data folder's disk below which publishers are blocked.",
         kind: Kind::Bytes {
             range: Range::from(0, u64::MAX),

@@ -153,9 +153,9 @@ fn the_absolute_limit_outranks_the_relative_one() {
 fn thresholds_in_bytes() {
     assert_eq!(Watermark::Relative(0.5).bytes(1000), 500);
     assert_eq!(Watermark::Absolute(2000).bytes(1000), 1000);
-    assert_eq!(DiskFreeLimit::Default.bytes(1000, 4 << 20), 50_000_000);
-    assert_eq!(DiskFreeLimit::Default.bytes(1000, 128 << 20), 256 << 20);
-    assert_eq!(DiskFreeLimit::Absolute(1).bytes(1000, 128 << 20), 1);
+    assert_eq!(DiskFreeLimit::Default.bytes(1000, 16 << 20), 50_000_000);
+    assert_eq!(DiskFreeLimit::Absolute(20_000_000).bytes(1000, 16 << 20), 20_000_000);
+    assert_eq!(DiskFreeLimit::Absolute(1).bytes(1000, 16 << 20), 16 << 20);
     assert_eq!(DiskFreeLimit::OfMemory(2.0).bytes(1000, 1), 2000);
 }
 

@@ -58,6 +58,7 @@ pub(crate) struct Core {
     /// Bytes left in the last WAL file.
     pub(crate) room: u64,
     pub(crate) spare: Option<Spare>,
+    pub(crate) has_ballast: bool,
     pub(crate) next_spare: u64,
     pub(crate) next_file_bytes: u64,
     pub(crate) next_segment: u64,
@@ -83,6 +84,7 @@ impl Core {
             wal: Wal::default(),
             room: 0,
             spare: None,
+            has_ballast: false,
             next_spare: 1,
             next_file_bytes,
             next_segment: 1,
@@ -116,6 +118,7 @@ impl Core {
     pub(crate) fn has_chores(&self, flushed: u64) -> bool {
         self.wal.sealed() > 0
             || self.spare.is_none()
+            || !self.has_ballast
             || self.wants_checkpoint
             || !self.unused.is_empty()
             || !self.merges.is_empty()

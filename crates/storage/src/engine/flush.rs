@@ -43,7 +43,7 @@ impl Engine {
     pub fn flush(&self) -> Result<Lsn, Fault> {
         self.check()?;
         self.await_space()?;
-        self.flush_staged(true)
+        self.watch_space(self.flush_staged(true))
     }
 
     fn await_space(&self) -> Result<(), Fault> {
@@ -164,9 +164,8 @@ impl Engine {
                 (spare.file, spare.capacity)
             }
             None => {
-                let capacity =
-                    if needed > self.options.wal_file_bytes_max { needed } else { wanted.max(needed) };
-                (self.create_wal(&name, capacity)?, capacity)
+                let capacity = self.affordable(wanted).max(needed);
+                (self.with_ballast(|| self.create_wal(&name, capacity))?, capacity)
             }
         };
         if let Err(source) = self.disk.sync_dir() {

@@ -18,6 +18,7 @@ use parking_lot::{Condvar, Mutex};
 use super::Engine;
 use super::core::{Core, Spare};
 use super::flush::Writer;
+use super::room;
 use super::snapshot::{read_whole, replace};
 use super::upkeep::{self, Keeper};
 use crate::checkpoint::{self, CleanMark, Groundwork};
@@ -116,6 +117,10 @@ impl Engine {
         core.next_segment = found.base.next_segment;
         core.next_log = found.base.next_log;
         core.generation = found.base.generation;
+        core.has_ballast = found
+            .files
+            .iter()
+            .any(|file| file.name == layout::BALLAST && file.len == options.wal_file_bytes_min);
         let keeper = Keeper {
             slot: found.slot.map_or(0, |slot| usize::from(slot == 0)),
             generation: found.base.generation,
@@ -148,6 +153,7 @@ impl Engine {
         let clean = damaged.is_empty() && complete.is_some_and(|last| last.checked_add(1) == Some(end.lsn));
         let recovered = summary(&core, clean.then_some(found.clean).flatten(), damaged, torn_tail);
         take_spare(&*disk, &mut core, &found.files, &options)?;
+        let share = AtomicU64::new(room::share(&*disk));
         let writer = begin_writing(&*disk, &mut core, &end, &found.base, &options)?;
         let engine = Self {
             disk,
@@ -162,6 +168,8 @@ impl Engine {
             flushed: AtomicU64::new(end.lsn.saturating_sub(1)),
             staged_bytes: AtomicU64::new(0),
             is_poisoned: AtomicBool::new(false),
+            is_short: AtomicBool::new(false),
+            share,
         };
         Ok((engine, recovered))
     }

@@ -5,15 +5,16 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::Engine;
 use super::core::Spare;
 use super::snapshot::replace;
 use crate::checkpoint::{self, CleanMark, Groundwork};
-use crate::disk::Disk;
+use crate::disk::{Disk, File};
 use crate::fault::{At, Fault};
 use crate::log::Log;
-use crate::{LogId, Lsn, layout};
+use crate::{LogId, layout};
 
 /// Zeros written at once.
 const ZEROS: usize = 1024 * 1024;
@@ -37,29 +38,57 @@ impl Engine {
     pub fn housekeep(&self) -> Result<bool, Fault> {
         let mut keeper = self.keeper.lock();
         self.check()?;
-        self.unlink()?;
-        if !self.drain(&mut keeper)? {
-            // A merge may free the space that the next file lacks.
-            let prepared = self.prepare_spare();
-            let merged = self.merge_next(&mut keeper);
-            prepared?;
-            merged?;
-        }
+        self.watch_space(self.step(&mut keeper))?;
         let core = self.core.lock();
+        let is_ready = core.spare.is_some() && core.has_ballast;
+        if is_ready {
+            self.is_short.store(false, Ordering::Release);
+        }
         Ok(core.has_chores(self.flushed().0))
     }
 
+    fn step(&self, keeper: &mut Keeper) -> Result<(), Fault> {
+        self.unlink()?;
+        let drained = self.drain(keeper);
+        if matches!(drained, Ok(true)) {
+            return Ok(());
+        }
+        // A merge may free the space that the others lack, and they may find it where the drain did not.
+        let restored = self.restore_ballast();
+        let prepared = self.prepare_spare();
+        let merged = self.merge_next(keeper);
+        drained.and(restored).and(prepared).and(merged)
+    }
+
     /// Flushes, writes a last checkpoint, and marks the stop as clean; the delivered-up-to index given for a log comes
-    /// back with the next start. Nothing may be staged afterwards.
-    pub fn close(&self, delivered: Vec<(LogId, u64)>) -> Result<Lsn, Fault> {
+    /// back with the next start. Nothing may be staged afterwards. True if the stop is marked; without space for the
+    /// checkpoint or the mark it is not, and the next start reads more of the WAL.
+    ///
+    /// # Errors
+    /// [`Fault::Full`] if there was no space for what was staged, which nobody was told to be durable.
+    pub fn close(&self, delivered: Vec<(LogId, u64)>) -> Result<bool, Fault> {
         let mut keeper = self.keeper.lock();
         self.flush_staged(false)?;
         self.flush_staged(true)?;
-        self.checkpoint(&mut keeper, 0)?;
-        let mark = CleanMark { durable: self.flushed().0, delivered };
+        let mark = CleanMark { durable: self.flushed().0, delivered }.encode();
+        let mut marked = self.mark_clean(&mut keeper, &mark);
+        if marked.as_ref().is_err_and(Fault::is_full)
+            && let Some(spare) = self.core.lock().spare.take()
+        {
+            remove(&*self.disk, &spare.name)?;
+            marked = self.mark_clean(&mut keeper, &mark);
+        }
+        match marked {
+            Ok(()) => Ok(true),
+            Err(fault) if fault.is_full() => Ok(false),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    fn mark_clean(&self, keeper: &mut Keeper, mark: &[u8]) -> Result<(), Fault> {
+        self.checkpoint(keeper, 0)?;
         let part = format!("{}.part", layout::CLEAN);
-        replace(&*self.disk, &part, layout::CLEAN, &[&mark.encode()])?;
-        Ok(self.flushed())
+        self.with_ballast(|| replace(&*self.disk, &part, layout::CLEAN, &[mark]))
     }
 
     /// Writes a checkpoint which needs the WAL files but for the oldest `skipped`.
@@ -106,8 +135,10 @@ impl Engine {
         assert!(flushed.0 >= base.durable, "a checkpoint of {} with {} on disk", base.durable, flushed.0);
         let [name, other] = layout::CHECKPOINTS;
         let name = if keeper.slot == 0 { name } else { other };
-        let file = self.disk.create(name).at(name)?;
-        file.write_at(0, &[bytes]).and_then(|()| file.sync_data()).at(name)?;
+        self.with_ballast(|| {
+            let file = self.disk.create(name).at(name)?;
+            file.write_at(0, &[bytes]).and_then(|()| file.sync_data()).at(name)
+        })?;
         self.disk.sync_dir().at(name)?;
         keeper.slot = 1 - keeper.slot;
         keeper.generation = base.generation;
@@ -116,12 +147,13 @@ impl Engine {
 
     /// Lets go of the oldest WAL file, of which the last checkpoint needs nothing, and recycles it if it fits.
     pub(super) fn release(&self) -> Result<(), Fault> {
+        let affordable = self.affordable(self.core.lock().next_file_bytes);
         let (file, spare, is_reused) = {
             let mut core = self.core.lock();
             let Some(mut file) = core.wal.release() else { return Ok(()) };
             let spare = core.spare_name();
             let is_reused = core.spare.is_none()
-                && file.capacity >= core.next_file_bytes
+                && file.capacity >= affordable
                 && file.capacity <= self.options.wal_file_bytes_max
                 // A reader may still use the handle of a file that it planned to read.
                 && Arc::get_mut(&mut file.file).is_some();
@@ -136,32 +168,26 @@ impl Engine {
         remove(&*self.disk, &file.name)
     }
 
-    /// Fills the next WAL file with zeros, unless there is one.
+    /// Prepares the next WAL file, unless there is one.
     fn prepare_spare(&self) -> Result<(), Fault> {
-        let (capacity, ready) = {
+        let (wanted, ready) = {
             let mut core = self.core.lock();
             if core.spare.is_some() {
                 return Ok(());
             }
             (core.next_file_bytes, core.spare_name())
         };
+        let capacity = self.affordable(wanted);
         let name = layout::SPARE_PART;
-        let filled = self.disk.create(name).and_then(|file| {
-            file.preallocate(capacity)?;
-            let zeros = vec![0; ZEROS];
-            let mut at = 0;
-            while at < capacity {
-                let len = usize::try_from(capacity - at).unwrap_or(ZEROS).min(ZEROS);
-                file.write_at(at, &[zeros.get(..len).unwrap_or_default()])?;
-                at += len as u64;
-            }
-            file.sync_data()?;
+        let filled = fill(&*self.disk, name, capacity).and_then(|file| {
             self.disk.rename(name, &ready)?;
-            self.core.lock().spare = Some(Spare { name: ready, file, capacity });
-            Ok(())
+            Ok(file)
         });
         match filled {
-            Ok(()) => Ok(()),
+            Ok(file) => {
+                self.core.lock().spare = Some(Spare { name: ready, file, capacity });
+                Ok(())
+            }
             Err(error) => {
                 // Removed at the next start at the latest.
                 let _ = self.disk.remove(name);
@@ -195,6 +221,21 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// Makes a file of zeros whose space is its own.
+pub(super) fn fill(disk: &dyn Disk, name: &str, len: u64) -> io::Result<Arc<dyn File>> {
+    let file = disk.create(name)?;
+    file.preallocate(len)?;
+    let zeros = vec![0; ZEROS];
+    let mut at = 0;
+    while at < len {
+        let part = usize::try_from(len - at).unwrap_or(ZEROS).min(ZEROS);
+        file.write_at(at, &[zeros.get(..part).unwrap_or_default()])?;
+        at += part as u64;
+    }
+    file.sync_data()?;
+    Ok(file)
 }
 
 /// Removes a file; one that is gone already is as good as removed.

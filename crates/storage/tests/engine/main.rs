@@ -18,4 +18,5 @@ mod faults;
 mod flips;
 mod format;
 mod model;
+mod space;
 mod world;
