@@ -9,10 +9,12 @@
 
 use std::{
     cell::RefCell,
+    future::{Future, poll_fn},
     io::{self, IoSlice},
     net::SocketAddr,
     pin::Pin,
     sync::Arc,
+    task::{Context, Poll, Waker},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -20,9 +22,8 @@ use amqp091::{Connection, End};
 use broker::{Bell, Broker, Client};
 use model::Event;
 use tokio::{
-    io::AsyncWriteExt,
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
     net::TcpStream,
-    sync::Notify,
     time::{Instant, Sleep},
 };
 
@@ -40,16 +41,15 @@ thread_local! {
 }
 
 /// Wakes the task of a connection.
-#[derive(Default)]
-struct TaskBell(Notify);
+struct TaskBell(Waker);
 
 impl Bell for TaskBell {
     fn ring(&self) {
-        self.0.notify_one();
+        self.0.wake_by_ref();
     }
 }
 
-/// Serves one accepted connection to its end.
+/// Serves one accepted connection to its end. To be a task of its own: its bell wakes the task as a whole.
 pub(crate) async fn serve(
     stream: TcpStream,
     peer: SocketAddr,
@@ -57,78 +57,63 @@ pub(crate) async fn serve(
     settings: Arc<amqp091::Settings>,
     seed: [u8; 16],
 ) {
-    let bell = Arc::new(TaskBell::default());
-    let client =
-        broker.connect(Arc::clone(&bell) as Arc<dyn Bell>, peer.ip().to_canonical().is_loopback(), seed);
+    let bell = poll_fn(|cx| Poll::Ready(Arc::new(TaskBell(cx.waker().clone())))).await;
+    let client = broker.connect(bell, peer.ip().to_canonical().is_loopback(), seed);
     let now = Instant::now();
-    let driver = Driver { machine: Connection::new(settings, now.into_std()), client, stream, bell, peer };
+    let machine = Connection::new(settings, now.into_std());
+    let armed = machine.poll_timeout().map_or_else(|| far_from(now), Instant::from_std);
+    let sleep = Box::pin(tokio::time::sleep_until(armed));
     tracing::debug!(%peer, "accepting AMQP connection");
-    driver.run(now).await;
+    Driver { machine, client, stream, peer, sleep, armed }.run().await;
 }
 
 struct Driver {
     machine: Connection,
     client: Client,
     stream: TcpStream,
-    bell: Arc<TaskBell>,
     peer: SocketAddr,
+    sleep: Pin<Box<Sleep>>,
+    /// When `sleep` ends.
+    armed: Instant,
 }
 
-/// What a round of the driver found.
-enum Woken {
-    Readable,
-    Writable,
-    Bell,
-    Time,
+/// What a turn of the driver came to when it does not wait for anything.
+enum Turn {
+    /// There is more to do, after whoever else waits for this thread.
+    Again,
+    /// The connection is over.
+    Ended,
 }
 
 impl Driver {
-    async fn run(mut self, now: Instant) {
-        let mut armed = self.machine.poll_timeout().map_or_else(|| far_from(now), Instant::from_std);
-        let mut sleep = Box::pin(tokio::time::sleep_until(armed));
+    async fn run(mut self) {
         let ended = loop {
-            if let Err(error) = self.speak() {
-                break Err(error);
-            }
-            self.machine.set_reading(std::time::Instant::now(), self.may_read());
-            if self.machine.is_closed() && self.machine.output_bytes() == 0 {
-                break Ok(());
-            }
-            if let Some(next) = self.machine.poll_timeout().map(Instant::from_std)
-                && next < armed
-            {
-                armed = next;
-                sleep.as_mut().reset(armed);
-            }
-            match self.wait(&mut sleep).await {
-                Ok(Woken::Readable) => {
-                    if let Err(error) = self.listen() {
-                        break Err(error);
-                    }
-                }
-                // What the bell is about is found out by speaking.
-                Ok(Woken::Writable | Woken::Bell) => {}
-                Ok(Woken::Time) => {
-                    let now = Instant::now();
-                    self.machine.handle_timeout(now.into_std());
-                    armed = self.machine.poll_timeout().map_or_else(|| far_from(now), Instant::from_std);
-                    sleep.as_mut().reset(armed);
-                }
+            match poll_fn(|cx| self.turn(cx)).await {
+                Ok(Turn::Again) => tokio::task::yield_now().await,
+                Ok(Turn::Ended) => break Ok(()),
                 Err(error) => break Err(error),
             }
         };
         self.finish(ended).await;
     }
 
-    /// Waits for whatever comes first, among what is wanted.
-    async fn wait(&self, sleep: &mut Pin<Box<Sleep>>) -> io::Result<Woken> {
-        let has_output = self.machine.output_bytes() > 0;
-        let may_read = self.may_read();
-        tokio::select! {
-            readable = self.stream.readable(), if may_read => readable.map(|()| Woken::Readable),
-            writable = self.stream.writable(), if has_output => writable.map(|()| Woken::Writable),
-            () = self.bell.0.notified() => Ok(Woken::Bell),
-            () = sleep.as_mut() => Ok(Woken::Time),
+    /// Hears and says what there is, as far as it goes at once. Pending: the socket, the clock or the bell will wake the
+    /// task.
+    fn turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Turn>> {
+        loop {
+            let heard_bytes = if self.may_read() { self.listen(cx)? } else { None };
+            let has_more = self.speak(cx)?;
+            self.machine.set_reading(std::time::Instant::now(), self.may_read());
+            if self.machine.is_closed() && self.machine.output_bytes() == 0 {
+                return Poll::Ready(Ok(Turn::Ended));
+            }
+            if has_more || heard_bytes == Some(READ_BYTES) {
+                return Poll::Ready(Ok(Turn::Again));
+            }
+            let is_late = self.look_at_the_clock(cx);
+            if heard_bytes.is_none() && !is_late {
+                return Poll::Pending;
+            }
         }
     }
 
@@ -140,19 +125,38 @@ impl Driver {
             && self.machine.output_bytes() < OUTPUT_BYTES_MAX
     }
 
-    /// Takes what has arrived and acts on it.
-    fn listen(&mut self) -> io::Result<()> {
-        READ_BUFFER.with_borrow_mut(|buffer| match self.stream.try_read(buffer) {
-            Ok(0) => {
+    /// Lets the machine act if its time has come.
+    fn look_at_the_clock(&mut self, cx: &mut Context<'_>) -> bool {
+        let next = self.machine.poll_timeout().map(Instant::from_std);
+        if let Some(next) = next.filter(|next| *next < self.armed) {
+            self.armed = next;
+            self.sleep.as_mut().reset(next);
+        }
+        if self.sleep.as_mut().poll(cx).is_pending() {
+            return false;
+        }
+        let now = Instant::now();
+        self.machine.handle_timeout(now.into_std());
+        self.armed = self.machine.poll_timeout().map_or_else(|| far_from(now), Instant::from_std);
+        self.sleep.as_mut().reset(self.armed);
+        true
+    }
+
+    /// Takes what has arrived and acts on it; how many bytes that were, if there was anything.
+    fn listen(&mut self, cx: &mut Context<'_>) -> io::Result<Option<usize>> {
+        READ_BUFFER.with_borrow_mut(|buffer| {
+            let mut read = ReadBuf::new(buffer);
+            let Poll::Ready(done) = Pin::new(&mut self.stream).poll_read(cx, &mut read) else {
+                return Ok(None);
+            };
+            done?;
+            let input = read.filled();
+            if input.is_empty() {
                 self.machine.handle_end_of_input(Instant::now().into_std());
-                Ok(())
+            } else {
+                self.obey(input);
             }
-            Ok(count) => {
-                self.obey(buffer.get(..count).unwrap_or_default());
-                Ok(())
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-            Err(error) => Err(error),
+            Ok(Some(input.len()))
         })
     }
 
@@ -172,15 +176,11 @@ impl Driver {
         self.log_channel_error();
     }
 
-    /// Says what there is to say, as far as the socket takes it.
-    fn speak(&mut self) -> io::Result<()> {
-        loop {
-            let is_silent = self.collect();
-            let is_stuck = self.write()?;
-            if is_stuck || (is_silent && self.machine.output_bytes() == 0) {
-                return Ok(());
-            }
-        }
+    /// Says what there is to say, as far as the socket takes it; true if there is more, and room for it.
+    fn speak(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        let is_silent = self.collect();
+        let is_stuck = self.write(cx)?;
+        Ok(!is_silent && !is_stuck)
     }
 
     /// Moves events into the output; true if there are no more for now.
@@ -205,17 +205,16 @@ impl Driver {
     }
 
     /// Writes what the socket takes; true if it takes no more.
-    fn write(&mut self) -> io::Result<bool> {
+    fn write(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
         while self.machine.output_bytes() > 0 {
             let written = {
                 let mut slices: Vec<IoSlice<'_>> = Vec::new();
                 self.machine.io_slices(&mut slices);
-                self.stream.try_write_vectored(&slices)
+                Pin::new(&mut self.stream).poll_write_vectored(cx, &slices)
             };
             match written {
-                Ok(count) => self.machine.transmitted(count),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
-                Err(error) => return Err(error),
+                Poll::Ready(count) => self.machine.transmitted(count?),
+                Poll::Pending => return Ok(true),
             }
         }
         Ok(false)
@@ -301,3 +300,6 @@ pub(crate) fn wall_clock_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

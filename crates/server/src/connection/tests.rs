@@ -1,0 +1,175 @@
+//! Real sockets against a broker on one runtime worker, where whoever does not give way stops everybody else.
+
+use std::{
+    io::{Read, Write},
+    net,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
+
+use amqp091::{
+    client::{Client as Peer, Incoming, Login},
+    codec::{Method, MethodId, RawTable, Short},
+};
+use broker::{First, topology::PermissionPatterns};
+use model::{Name, Secret};
+use storage::{Engine, disk::os::OsDisk};
+
+use super::*;
+use crate::{
+    config::Settings,
+    listener::{Service, accept},
+    threads::Threads,
+    watch::Watch,
+};
+
+/// Longer than anything takes here, however busy the machine is.
+const PATIENCE: Duration = Duration::from_secs(60);
+const QUEUE: Short<'_> = Short(b"q");
+
+fn name(text: &str) -> Name {
+    Name::parse(text).unwrap()
+}
+
+/// A client with blocking reads.
+struct Remote {
+    stream: net::TcpStream,
+    peer: Peer,
+}
+
+impl Remote {
+    fn connect(address: SocketAddr) -> Self {
+        let stream = net::TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let peer = Peer::new(Login::new(name("guest"), Secret::new(*b"guest"), name("/")));
+        let mut remote = Self { stream, peer };
+        while !remote.peer.is_open() {
+            remote.send();
+            remote.read();
+            assert_eq!(remote.peer.next_frame().unwrap(), None);
+        }
+        remote.ask(&Method::ChannelOpen { out_of_band: Short(b"") });
+        remote
+    }
+
+    fn send(&mut self) {
+        self.stream.write_all(self.peer.output()).unwrap();
+        self.peer.transmitted(self.peer.output().len());
+    }
+
+    fn read(&mut self) {
+        let mut buffer = [0; 4096];
+        let count = self.stream.read(&mut buffer).unwrap();
+        assert_ne!(count, 0, "the broker has closed the connection");
+        self.peer.receive(&buffer[..count]);
+    }
+
+    /// Reads until a method comes; content is passed over.
+    fn next_method(&mut self) -> MethodId {
+        loop {
+            match self.peer.next_frame().unwrap() {
+                Some(Incoming::Method(_, method)) => return method.id(),
+                Some(_) => {}
+                None => self.read(),
+            }
+        }
+    }
+
+    fn ask(&mut self, method: &Method<'_>) -> MethodId {
+        self.peer.method(1, method);
+        self.send();
+        self.next_method()
+    }
+}
+
+/// Ends the flood, also when the test fails.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Runs `test` against a broker whose connections all share one worker.
+fn with_broker(test: impl FnOnce(SocketAddr)) {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = OsDisk::open(folder.path()).unwrap();
+    let (engine, recovered) = Engine::open(Arc::new(disk), storage::Options::default()).unwrap();
+    let engine = Arc::new(engine);
+    let settings = broker::Settings::default();
+    let broker = Arc::new(Broker::recover(Arc::clone(&engine), &recovered, settings).unwrap());
+    let any = || ".*".to_owned();
+    let first = First {
+        user: name("guest"),
+        password: Secret::new(*b"guest"),
+        tags: Vec::new(),
+        vhost: name("/"),
+        permissions: PermissionPatterns { configure: any(), write: any(), read: any() },
+    };
+    broker.set_up(first, [0; 4], 0).unwrap();
+    let watch = Watch::new(&broker, &engine, &Settings::defaults("host"), u64::MAX, folder.path());
+    let threads = Threads::start(&broker, &engine, &Arc::new(watch)).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = listener.local_addr().unwrap();
+    let settings = Arc::new(amqp091::Settings::default());
+    let service = Service { broker: Arc::clone(&broker), settings, connections_max: None };
+    runtime.spawn(accept(listener, service));
+    test(address);
+    runtime.shutdown_timeout(PATIENCE);
+    threads.stop();
+}
+
+#[test]
+fn a_flood_of_publishes_leaves_the_worker_to_its_consumers() {
+    with_broker(|address| {
+        let mut consumer = Remote::connect(address);
+        let declared = consumer.ask(&Method::QueueDeclare {
+            ticket: 0,
+            queue: QUEUE,
+            passive: false,
+            durable: false,
+            exclusive: false,
+            auto_delete: true,
+            nowait: false,
+            arguments: RawTable(&[0; 4]),
+        });
+        assert_eq!(declared, MethodId::new(50, 11));
+        let consuming = consumer.ask(&Method::BasicConsume {
+            ticket: 0,
+            queue: QUEUE,
+            consumer_tag: Short(b"c"),
+            no_local: false,
+            no_ack: true,
+            exclusive: false,
+            nowait: false,
+            arguments: RawTable(&[0; 4]),
+        });
+        assert_eq!(consuming, MethodId::new(60, 21));
+        let mut publisher = Remote::connect(address);
+        let is_enough = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let _stop = Stop(&is_enough);
+            scope.spawn(|| {
+                let publish = Method::BasicPublish {
+                    ticket: 0,
+                    exchange: Short(b""),
+                    routing_key: QUEUE,
+                    mandatory: false,
+                    immediate: false,
+                };
+                for _ in 0..1000 {
+                    publisher.peer.publish(1, &publish, &[0, 0], &[b'x'; 100]);
+                }
+                let flood = publisher.peer.output().to_vec();
+                while !is_enough.load(Ordering::Relaxed) {
+                    publisher.stream.write_all(&flood).unwrap();
+                }
+            });
+            for _ in 0..100_000 {
+                assert_eq!(consumer.next_method(), MethodId::new(60, 60));
+            }
+        });
+    });
+}
