@@ -140,14 +140,15 @@ impl Topology {
     ) -> Result<Declared, Refusal> {
         let vhost = self.vhost_or_refuse(vhost)?;
         let name = &wish.queue;
+        // RabbitMQ: also when the queue exists, since a client cannot have made it.
+        if name.starts_with(RESERVED_PREFIX) && !is_server_named {
+            return Err(Refusal::ReservedName { resource: Resource::Queue, name: name.clone() });
+        }
         let arguments =
             with_queue_type(&wish.arguments, vhost.settings.default_queue_type.unwrap_or_default());
         if let Some(record) = vhost.queues.get(name) {
             assert_equivalent_queue(vhost, record, wish, &arguments, connection)?;
             return Ok(Declared::Exists(Arc::clone(record)));
-        }
-        if name.starts_with(RESERVED_PREFIX) && !is_server_named {
-            return Err(Refusal::ReservedName { resource: Resource::Queue, name: name.clone() });
         }
         let parsed = QueueArguments::parse(&arguments, || vhost.named(Resource::Queue, name))?;
         if let Some(queues_max) = vhost.limits.max_queues

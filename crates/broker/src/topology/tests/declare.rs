@@ -214,7 +214,9 @@ fn reserved_names_are_for_the_broker() {
     }
     assert!(world.declare_queue(&queue("amq")).is_ok());
     let made = world.topology.declare_queue(&name("/"), &queue("amq.gen-x"), ME, true);
-    assert!(matches!(made, Ok(Declared::Create(Entry::CreateQueue { .. }))));
+    let Ok(Declared::Create(made)) = made else { panic!("{made:?}") };
+    world.apply(made);
+    assert_eq!(world.declare_queue(&queue("amq.gen-x")), reserved("amq.gen-x"), "not even when it exists");
 }
 
 #[test]
