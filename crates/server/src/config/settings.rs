@@ -287,7 +287,7 @@ impl Default for ConnectionLimits {
         Self {
             heartbeat_s: 60,
             frame_max: 131_072,
-            initial_frame_max: 8192,
+            initial_frame_max: 4096,
             channel_max: 2047,
             connections_max: None,
             message_bytes_max: 16 * 1024 * 1024,

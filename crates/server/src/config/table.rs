@@ -133,7 +133,7 @@ pub(crate) static KEYS: &[Key] = &[
     },
     Key {
         name: "initial_frame_max",
-        default: "8192",
+        default: "4096",
         help: "The largest frame before a client has logged in and the limits are agreed; larger for long tokens.",
         kind: Kind::FrameBytes {
             range: Range::from(FRAME_MIN, U32_MAX),

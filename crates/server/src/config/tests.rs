@@ -114,15 +114,31 @@ fn loopback_users_keep_guest_until_told_otherwise() {
     assert_eq!(users("loopback_users = none\nloopback_users.alice = true"), "");
 }
 
+/// Both are what RabbitMQ 4.0.5 does when nobody tells it.
+#[test]
+fn what_is_not_set_is_what_the_protocol_takes_for_granted() {
+    let (ours, protocol) = (read("").connection, amqp091::Settings::default());
+    assert_eq!(
+        (ours.heartbeat_s, ours.frame_max, ours.initial_frame_max, ours.channel_max, ours.message_bytes_max),
+        (
+            protocol.heartbeat_seconds,
+            protocol.frame_max,
+            protocol.initial_frame_max,
+            protocol.channel_max,
+            protocol.message_bytes_max
+        )
+    );
+}
+
 #[test]
 fn limits_of_connections() {
     let limits = read(
-        "heartbeat = 0\nframe_max = 256kb\ninitial_frame_max = 4096\nmax_channels_per_connection = 7\n\
+        "heartbeat = 0\nframe_max = 256kb\ninitial_frame_max = 8kb\nmax_channels_per_connection = 7\n\
          max_connections = 100\nmax_message_size = 1MB\nhandshake_timeout = infinity\nconsumer_timeout = 5\n\
          auth_mechanisms.2 = PLAIN\nauth_mechanisms.1 = AMQPLAIN",
     )
     .connection;
-    assert_eq!((limits.heartbeat_s, limits.frame_max, limits.initial_frame_max), (0, 262_144, 4096));
+    assert_eq!((limits.heartbeat_s, limits.frame_max, limits.initial_frame_max), (0, 262_144, 8192));
     assert_eq!((limits.channel_max, limits.connections_max), (7, Some(100)));
     assert_eq!((limits.message_bytes_max, limits.consumer_timeout_ms), (1_000_000, Some(5)));
     assert_eq!(limits.handshake_timeout_ms, None);
