@@ -1,6 +1,9 @@
 //! The lock of a queue, and what happens when code panics under it.
 
-use std::ops::{Deref, DerefMut};
+use std::{
+    ops::{Deref, DerefMut},
+    thread,
+};
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -10,7 +13,11 @@ pub(super) struct Lock<T>(Mutex<T>);
 
 /// The guard of a [`Lock`].
 #[derive(Debug)]
-pub(super) struct Locked<'a, T>(MutexGuard<'a, T>);
+pub(super) struct Locked<'a, T> {
+    guard: MutexGuard<'a, T>,
+    /// A connection whose task has panicked gives back what it held on its way out: that panic was not under this lock.
+    was_panicking: bool,
+}
 
 impl<T> Lock<T> {
     pub(super) fn new(value: T) -> Self {
@@ -18,26 +25,26 @@ impl<T> Lock<T> {
     }
 
     pub(super) fn lock(&self) -> Locked<'_, T> {
-        Locked(self.0.lock())
+        Locked { guard: self.0.lock(), was_panicking: thread::panicking() }
     }
 }
 
 impl<T> Deref for Locked<'_, T> {
     type Target = T;
     fn deref(&self) -> &T {
-        &self.0
+        &self.guard
     }
 }
 
 impl<T> DerefMut for Locked<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
-        &mut self.0
+        &mut self.guard
     }
 }
 
 impl<T> Drop for Locked<'_, T> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if thread::panicking() && !self.was_panicking {
             tracing::error!("a panic under the lock of a queue: the node stops at once");
             std::process::abort();
         }
