@@ -123,7 +123,7 @@ impl Client {
                 self.authenticate(mechanism, user, &password)
             }
             Command::Open { vhost, .. } => self.open(vhost),
-            Command::UpdateSecret { secret } => self.update_secret(&secret),
+            Command::UpdateSecret { .. } => self.update_secret(),
             Command::Close => {
                 self.hand_over();
                 self.close();

@@ -482,10 +482,18 @@ impl Queue {
         self.settle_down(&mut state, out);
     }
 
-    /// The consumer has room again.
+    /// The consumer's mailbox has room again.
     pub(crate) fn resume(self: &Arc<Self>, consumer: ConsumerKey, out: &mut Effects) {
         let mut state = self.state.lock();
         state.consumers.resume(consumer);
+        self.settle_down(&mut state, out);
+        self.account(&mut state);
+    }
+
+    /// A session's limit has room again.
+    pub(crate) fn resume_limited(self: &Arc<Self>, limit: &Arc<SessionLimit>, out: &mut Effects) {
+        let mut state = self.state.lock();
+        state.consumers.resume_limited(limit);
         self.settle_down(&mut state, out);
         self.account(&mut state);
     }

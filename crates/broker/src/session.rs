@@ -47,6 +47,8 @@ pub(crate) struct Session {
     pub(crate) deliveries: Deliveries,
     pub(crate) confirms: Option<Confirms>,
     consumers: Vec<Option<SessionConsumer>>,
+    /// Which of them comes first when the limit has room again.
+    next_turn: usize,
     tags: HashMap<Name, u32, FixedState>,
     held: VecDeque<(Lsn, SessionEvent)>,
 }
@@ -62,6 +64,7 @@ impl Session {
             deliveries: Deliveries::default(),
             confirms: None,
             consumers: Vec::new(),
+            next_turn: 0,
             tags: HashMap::default(),
             held: VecDeque::new(),
         }
@@ -137,6 +140,14 @@ impl Session {
 
     pub(crate) fn consumers(&self) -> impl Iterator<Item = &SessionConsumer> {
         self.consumers.iter().flatten()
+    }
+
+    /// The consumers, each time from another one on: who comes first may take all the room that there is.
+    pub(crate) fn consumers_in_turn(&mut self) -> impl Iterator<Item = &SessionConsumer> {
+        let first = if self.next_turn < self.consumers.len() { self.next_turn } else { 0 };
+        self.next_turn = first.saturating_add(1);
+        let (later, sooner) = self.consumers.split_at(first);
+        sooner.iter().chain(later).flatten()
     }
 
     pub(crate) fn drain_consumers(&mut self) -> Vec<SessionConsumer> {

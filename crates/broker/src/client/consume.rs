@@ -13,7 +13,10 @@ use crate::{
     access::Wish,
     mailbox::Mail,
     queue::{Consumer, ConsumerKey, Entry, Got, Queue, Unfit},
-    session::{SessionConsumer, deliveries::Unsettled},
+    session::{
+        SessionConsumer,
+        deliveries::{Unsettled, consumed},
+    },
 };
 
 /// A delivery on its way back, and the consumer that gets its credit.
@@ -23,8 +26,7 @@ impl Client {
     pub(super) fn set_prefetch(&mut self, id: SessionId, count: u16, global: bool) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         if global {
-            let used = u32::try_from(session.deliveries.len()).unwrap_or(u32::MAX);
-            session.limit.set(count.into(), used);
+            session.limit.set(count.into(), session.deliveries.consumed());
             self.resume_consumers(id);
         } else {
             session.prefetch = count;
@@ -34,11 +36,13 @@ impl Client {
 
     /// The session's shared limit has room again, perhaps.
     fn resume_consumers(&mut self, id: SessionId) {
-        let Some(session) = self.sessions.get(&id) else { return };
-        for consumer in session.consumers() {
-            if let Some(key) = consumer.key {
-                consumer.queue.resume(key, &mut self.effects);
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let limit = Arc::clone(&session.limit);
+        for consumer in session.consumers_in_turn() {
+            if !limit.has_room() {
+                break;
             }
+            consumer.queue.resume_limited(&limit, &mut self.effects);
         }
     }
 
@@ -133,7 +137,7 @@ impl Client {
         }
         let is_limited = session.limit.is_set();
         if is_limited {
-            session.limit.release(u32::try_from(unsettled.len()).unwrap_or(u32::MAX));
+            session.limit.release(consumed(unsettled.iter()));
         }
         match outcome {
             Outcome::Accepted | Outcome::Rejected => self.let_pass(&mut unsettled),

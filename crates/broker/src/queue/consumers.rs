@@ -2,7 +2,8 @@
 //!
 //! Strict round robin, one message each, among the consumers of the highest priority that have capacity. A consumer
 //! without capacity (prefetch reached, mailbox full, session limit reached) is not in the ring and costs nothing; it
-//! comes back when it has capacity again.
+//! comes back when it has capacity again. Those that wait for room in their session's limit come back in the order in
+//! which they were refused it.
 
 use std::{
     cmp::Reverse,
@@ -41,6 +42,12 @@ impl SessionLimit {
         self.limit.load(Ordering::Acquire) != 0
     }
 
+    /// Whether one more delivery is allowed.
+    pub(crate) fn has_room(&self) -> bool {
+        let limit = self.limit.load(Ordering::Acquire);
+        limit == 0 || self.used.load(Ordering::Acquire) < limit
+    }
+
     /// One more delivery; false if the limit is reached.
     fn acquire(&self) -> bool {
         let limit = self.limit.load(Ordering::Acquire);
@@ -77,6 +84,8 @@ pub(crate) struct Consumer {
     is_in_ring: bool,
     /// Its mailbox is full.
     is_stalled: bool,
+    /// Its session had no room for a delivery.
+    is_limited: bool,
 }
 
 impl Consumer {
@@ -97,17 +106,21 @@ impl Consumer {
             unsettled: 0,
             is_in_ring: false,
             is_stalled: false,
+            is_limited: false,
         }
     }
 
     fn has_room(&self) -> bool {
-        !self.is_stalled && (self.no_ack || self.prefetch == 0 || self.unsettled < self.prefetch)
+        !self.is_stalled
+            && !self.is_limited
+            && (self.no_ack || self.prefetch == 0 || self.unsettled < self.prefetch)
     }
 
     /// Counts one delivery against the limits; false if one of them is reached.
     pub(crate) fn charge(&mut self) -> bool {
+        // RabbitMQ: what is settled with its delivery waits for room as well, and takes none.
         if self.no_ack {
-            return true;
+            return self.limit.has_room();
         }
         if !self.limit.acquire() {
             return false;
@@ -122,6 +135,8 @@ impl Consumer {
 pub(crate) struct Consumers {
     all: BTreeMap<ConsumerKey, Consumer>,
     rings: BTreeMap<Reverse<i32>, VecDeque<ConsumerKey>>,
+    /// Those that wait for room in their session, in the order in which they were refused it.
+    limited: VecDeque<ConsumerKey>,
     next_key: u64,
     /// The one that is alone, if it asked for that.
     exclusive: Option<ConsumerKey>,
@@ -161,6 +176,9 @@ impl Consumers {
         if consumer.is_in_ring {
             self.leave_ring(Reverse(consumer.priority), key);
         }
+        if consumer.is_limited {
+            self.limited.retain(|other| *other != key);
+        }
         if self.exclusive == Some(key) {
             self.exclusive = None;
         }
@@ -169,6 +187,7 @@ impl Consumers {
 
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = Consumer> {
         self.rings.clear();
+        self.limited.clear();
         self.exclusive = None;
         std::mem::take(&mut self.all).into_values()
     }
@@ -187,7 +206,11 @@ impl Consumers {
     pub(crate) fn end_turn(&mut self, key: ConsumerKey, is_limited: bool) {
         let Some(consumer) = self.all.get_mut(&key) else { return };
         let priority = Reverse(consumer.priority);
-        let stays = consumer.has_room() && !is_limited;
+        if is_limited {
+            consumer.is_limited = true;
+            self.limited.push_back(key);
+        }
+        let stays = consumer.has_room();
         consumer.is_in_ring = stays;
         let Some(ring) = self.rings.get_mut(&priority) else { return };
         ring.pop_front();
@@ -205,12 +228,26 @@ impl Consumers {
         }
     }
 
-    /// The consumer's mailbox was emptied, or its session has room again.
+    /// The consumer's mailbox was emptied.
     pub(crate) fn resume(&mut self, key: ConsumerKey) {
         if let Some(consumer) = self.all.get_mut(&key) {
             consumer.is_stalled = false;
         }
         self.enter_ring(key);
+    }
+
+    /// The limit has room again.
+    pub(crate) fn resume_limited(&mut self, limit: &Arc<SessionLimit>) {
+        for _ in 0..self.limited.len() {
+            let Some(key) = self.limited.pop_front() else { break };
+            match self.all.get_mut(&key) {
+                Some(consumer) if Arc::ptr_eq(&consumer.limit, limit) => {
+                    consumer.is_limited = false;
+                    self.enter_ring(key);
+                }
+                _ => self.limited.push_back(key),
+            }
+        }
     }
 
     /// `deliveries` of the consumer were settled.

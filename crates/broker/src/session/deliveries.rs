@@ -33,19 +33,23 @@ impl Unsettled {
     }
 }
 
+/// How many of them came to a consumer: what was got counts against no limit.
+pub(crate) fn consumed<'a>(deliveries: impl Iterator<Item = &'a Unsettled>) -> u32 {
+    u32::try_from(deliveries.filter(|delivery| delivery.consumer.is_some()).count()).unwrap_or(u32::MAX)
+}
+
 /// The deliveries 1, 2, 3, … of a session, as far as they are unsettled.
 #[derive(Debug)]
 pub(crate) struct Deliveries {
     /// The number of the first entry in `open`.
     first: u64,
     open: VecDeque<Option<Unsettled>>,
-    count: usize,
     resident: u64,
 }
 
 impl Default for Deliveries {
     fn default() -> Self {
-        Self { first: 1, open: VecDeque::new(), count: 0, resident: 0 }
+        Self { first: 1, open: VecDeque::new(), resident: 0 }
     }
 }
 
@@ -55,9 +59,9 @@ impl Deliveries {
         self.first.saturating_add(self.open.len() as u64)
     }
 
-    /// How many are unsettled.
-    pub(crate) fn len(&self) -> usize {
-        self.count
+    /// How many count against the session's limit.
+    pub(crate) fn consumed(&self) -> u32 {
+        consumed(self.open.iter().flatten())
     }
 
     /// Gives a delivery its number, without anything to settle.
@@ -80,7 +84,6 @@ impl Deliveries {
         if unsettled.message.is_some() {
             self.resident = self.resident.saturating_add(unsettled.bytes);
         }
-        self.count = self.count.saturating_add(1);
         self.open.push_back(Some(unsettled));
         number
     }
@@ -119,7 +122,6 @@ impl Deliveries {
     }
 
     fn closed(&mut self, unsettled: &Unsettled) {
-        self.count = self.count.saturating_sub(1);
         if unsettled.message.is_some() {
             self.resident = self.resident.saturating_sub(unsettled.bytes);
         }
