@@ -189,6 +189,11 @@ impl Broker {
         &self.alarms
     }
 
+    /// The memory account of the queues.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
     /// The live queue of a record.
     pub fn queue(&self, record: &QueueRecord) -> Option<Arc<Queue>> {
         self.queues.read().get(&record.id.0).cloned()
@@ -301,8 +306,8 @@ impl Broker {
         }
     }
 
-    /// Reads the log for one queue that wants it, waiting at most `timeout`. For a reader thread.
-    pub fn read_one(&self, timeout: Duration) {
+    /// Reads the log for one queue that wants it, waiting at most `timeout`; false if none did. For a reader thread.
+    pub fn read_one(&self, timeout: Duration) -> bool {
         let queue = {
             let mut reads = self.reads.lock();
             if reads.is_empty() {
@@ -310,11 +315,11 @@ impl Broker {
             }
             reads.pop_front()
         };
-        if let Some(queue) = queue {
-            let mut effects = Effects::default();
-            queue.read(&mut effects);
-            self.carry_out(&mut effects);
-        }
+        let Some(queue) = queue else { return false };
+        let mut effects = Effects::default();
+        queue.read(&mut effects);
+        self.carry_out(&mut effects);
+        true
     }
 
     /// The WAL thread has made everything up to `lsn` durable.

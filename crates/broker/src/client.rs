@@ -64,8 +64,8 @@ pub struct Client {
     waiting_get: Option<(SessionId, bool)>,
     /// The log position this connection will be rung for.
     awaited: Option<Lsn>,
-    /// Told that publishing is blocked.
-    is_blocked: bool,
+    /// Told that publishing is blocked, by the alarm of this number.
+    blocked_by: Option<u64>,
     is_closed: bool,
     /// The wall clock, as told with the last command; only recorded.
     now_ms: u64,
@@ -100,7 +100,7 @@ impl Client {
             exclusive_queues: Vec::new(),
             waiting_get: None,
             awaited: None,
-            is_blocked: false,
+            blocked_by: None,
             is_closed: false,
             now_ms: 0,
         }
@@ -198,8 +198,8 @@ impl Client {
         }
         let safe_at = self.publishes.hand_over(&mut self.effects);
         while let Some(id) = self.publishes.confirming.pop() {
-            if let Some(confirms) = self.sessions.get_mut(&id).and_then(|session| session.confirms.as_mut()) {
-                confirms.wait(safe_at);
+            if let Some(session) = self.sessions.get_mut(&id) {
+                session.confirm_at(safe_at);
             }
         }
         self.carry_out();
@@ -235,10 +235,13 @@ impl Client {
             self.events.push_back(Event::Forced { reason });
         }
         self.gather_durable();
-        self.gather_mail();
+        // The mailbox fills while a session has more than enough to say, and its limit is what holds queues back.
+        if !self.sessions.values().any(Session::is_full) {
+            self.gather_mail();
+        }
         self.carry_out();
-        if self.is_blocked && self.broker.alarms.reason().is_none() {
-            self.is_blocked = false;
+        if self.blocked_by.is_some_and(|alarm| self.broker.alarms.is_over(alarm)) {
+            self.blocked_by = None;
             self.events.push_back(Event::Unblocked);
         }
     }
@@ -249,11 +252,11 @@ impl Client {
             self.awaited = None;
         }
         let mut first: Option<Lsn> = None;
-        let mut ended = None;
+        let mut ended = Vec::new();
         for session in self.sessions.values_mut() {
             while let Some(event) = session.release(flushed) {
                 if matches!(event, SessionEvent::Closed) {
-                    ended = Some(session.id);
+                    ended.push(session.id);
                 }
                 self.events.push_back(Event::Session(session.id, event));
             }
@@ -270,7 +273,7 @@ impl Client {
                 first = Some(first.map_or(lsn, |first| first.min(lsn)));
             }
         }
-        if let Some(id) = ended {
+        for id in ended {
             self.sessions.remove(&id);
             self.mailbox.ring();
         }
@@ -420,7 +423,7 @@ impl Client {
 
     /// The peer publishes faster than the disk writes, or an alarm is on: its socket is not to be read for now.
     pub fn is_held_back(&self) -> bool {
-        self.is_blocked || (self.awaited.is_some() && self.broker.is_behind())
+        self.blocked_by.is_some() || (self.awaited.is_some() && self.broker.is_behind())
     }
 
     /// Everything of this connection is gone.

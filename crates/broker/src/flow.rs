@@ -55,6 +55,8 @@ impl Memory {
 pub struct Alarms {
     is_memory_low: AtomicBool,
     is_disk_low: AtomicBool,
+    /// How often the alarms were over.
+    lifted: AtomicU64,
     blocked: Mutex<Vec<Arc<Mailbox>>>,
 }
 
@@ -82,6 +84,7 @@ impl Alarms {
     fn set(&self, alarm: &AtomicBool, is_low: bool) -> bool {
         let changed = alarm.swap(is_low, Ordering::AcqRel) != is_low;
         if changed && self.reason().is_none() {
+            self.lifted.fetch_add(1, Ordering::AcqRel);
             for mailbox in std::mem::take(&mut *self.blocked.lock()) {
                 mailbox.ring();
             }
@@ -89,11 +92,18 @@ impl Alarms {
         changed
     }
 
-    /// Rings `mailbox` once the alarms are over.
-    pub(crate) fn wait(&self, mailbox: &Arc<Mailbox>) {
+    /// Rings `mailbox` once the alarms are over. Returns their number, for [`Alarms::is_over`].
+    pub(crate) fn wait(&self, mailbox: &Arc<Mailbox>) -> u64 {
+        let alarm = self.lifted.load(Ordering::Acquire);
         self.blocked.lock().push(Arc::clone(mailbox));
-        if self.reason().is_none() {
+        if self.is_over(alarm) {
             mailbox.ring();
         }
+        alarm
+    }
+
+    /// Whether this alarm is over; there may be another by now.
+    pub(crate) fn is_over(&self, alarm: u64) -> bool {
+        self.lifted.load(Ordering::Acquire) != alarm || self.reason().is_none()
     }
 }

@@ -21,7 +21,7 @@ use crate::queue::{ConsumerKey, Place, Queue};
 pub(crate) const MAILBOX_BYTES_MAX: usize = 256 * 1024;
 
 /// What a waiting delivery weighs beside its message.
-const DELIVERY_BYTES: usize = 64;
+pub(crate) const DELIVERY_BYTES: usize = 64;
 
 /// Wakes the task of a connection. The server implements it with its runtime's means.
 pub trait Bell: Send + Sync {

@@ -86,6 +86,12 @@ pub(crate) struct Settled {
     pub(crate) place: Place,
 }
 
+impl From<&Parcel> for Settled {
+    fn from(parcel: &Parcel) -> Self {
+        Self { consumer: None, seq: parcel.seq, bytes: parcel.message.bytes() as u64, place: parcel.place }
+    }
+}
+
 /// Why a consumer was not admitted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Unfit {
@@ -264,13 +270,23 @@ impl Queue {
             while self.deliver_run(state, &mut settled, out) {}
             self.forget(settled.as_slice());
         }
-        let is_wanted = state.consumers.is_anyone_free() || !state.gets.is_empty();
-        let is_short =
-            state.fifo.messages_at_hand() < READ_AHEAD_BELOW && (is_wanted || !state.consumers.is_empty());
-        if is_short && !state.is_reading && state.fifo.next_on_disk().is_some() {
+        if !state.is_reading && self.wants_read(state) {
             state.is_reading = true;
             out.reads.push(Arc::clone(self));
         }
+    }
+
+    /// Whether somebody waits for what is on disk, or soon may.
+    fn wants_read(&self, state: &State) -> bool {
+        let State { fifo, consumers, gets, .. } = state;
+        if fifo.next_on_disk().is_none() {
+            return false;
+        }
+        let is_waited_for =
+            matches!(fifo.head(), Head::OnDisk(_)) && (consumers.is_anyone_free() || !gets.is_empty());
+        let has_room =
+            fifo.messages_at_hand() < READ_AHEAD_BELOW && fifo.front_bytes() < self.memory.window() / 2;
+        is_waited_for || (has_room && !consumers.is_empty())
     }
 
     /// Delivers to the consumer whose turn it is; false if nothing more can be delivered.
@@ -339,23 +355,24 @@ impl Queue {
                 self.settle_down(&mut state, out);
                 Got::Later
             }
-            Head::Ready => match self.take_for_get(&mut state, no_ack) {
-                Some(parcel) => Got::Parcel(parcel, state.fifo.ready().messages),
+            Head::Ready => match state.fifo.take() {
+                Some(parcel) => {
+                    if no_ack {
+                        self.settle_one(&mut state.fifo, Settled::from(&parcel));
+                    }
+                    self.account(&mut state);
+                    Got::Parcel(parcel, state.fifo.ready().messages)
+                }
                 None => Got::Nothing,
             },
         }
     }
 
-    fn take_for_get(&self, state: &mut State, no_ack: bool) -> Option<Parcel> {
-        let parcel = state.fifo.take()?;
-        if no_ack {
-            state.fifo.settle(parcel.message.bytes() as u64);
-            if parcel.place.is_stored() {
-                self.forget(&[parcel.seq..=parcel.seq]);
-            }
+    fn settle_one(&self, fifo: &mut Fifo, settled: Settled) {
+        fifo.settle(settled.bytes);
+        if settled.place.is_stored() {
+            self.forget(&[settled.seq..=settled.seq]);
         }
-        self.account(state);
-        Some(parcel)
     }
 
     /// Reads the log ahead. Blocks on the disk: for a reader thread.
@@ -366,12 +383,13 @@ impl Queue {
             state.is_reading = next.is_some();
             next
         };
-        let Some((from, cold_to)) = next else { return };
-        let read = self.read_from(from, cold_to);
+        let read = next.map(|(from, cold_to)| self.read_from(from, cold_to));
         let mut state = self.state.lock();
         state.is_reading = false;
-        match read {
-            Ok(read) => {
+        match read.transpose() {
+            // A purge was faster: whoever waits is told.
+            Ok(None) => {}
+            Ok(Some(read)) => {
                 let missing = state.fifo.load(read);
                 if missing > 0 {
                     tracing::error!(queue = %self.record.name, vhost = %self.record.vhost, missing, "messages are not in the log that should be");
@@ -389,7 +407,8 @@ impl Queue {
 
     fn read_from(&self, from: u64, cold_to: u64) -> Result<Read, Fault> {
         let mut stored = Vec::new();
-        let limit = ReadLimit { entries: READ_ENTRIES_MAX, bytes: READ_BYTES_MAX };
+        let bytes = READ_BYTES_MAX.min(self.memory.window() / 2);
+        let limit = ReadLimit { entries: READ_ENTRIES_MAX, bytes };
         self.engine.read(self.log, from, limit, &mut stored)?;
         let is_exhausted = stored.is_empty();
         let mut entries = Vec::with_capacity(stored.len());
@@ -410,15 +429,19 @@ impl Queue {
                 state.gets.push(get);
                 continue;
             }
-            let parcel = self.take_for_get(state, get.no_ack);
+            let parcel = state.fifo.take();
+            let settled = parcel.as_ref().filter(|_| get.no_ack).map(Settled::from);
             let queue = Arc::clone(self);
             let left = state.fifo.ready().messages;
             let notice = Notice::Got { session: get.session, queue, parcel, left };
             match get.mailbox.notify(notice) {
-                Ok(()) => out.ring(&get.mailbox),
-                Err(Notice::Got { parcel: Some(parcel), .. }) if !get.no_ack => {
-                    state.fifo.unsend([parcel].into_iter())
+                Ok(()) => {
+                    if let Some(settled) = settled {
+                        self.settle_one(&mut state.fifo, settled);
+                    }
+                    out.ring(&get.mailbox);
                 }
+                Err(Notice::Got { parcel: Some(parcel), .. }) => state.fifo.unsend([parcel].into_iter()),
                 Err(_) => {}
             }
         }
@@ -440,9 +463,12 @@ impl Queue {
         self.account(&mut state);
     }
 
-    /// Deliveries come back to their old places.
+    /// Deliveries come back to their old places; those of a queue that is gone are gone.
     pub(crate) fn requeue(self: &Arc<Self>, returned: Vec<(Option<ConsumerKey>, Entry)>, out: &mut Effects) {
         let mut state = self.state.lock();
+        if self.is_deleted() {
+            return;
+        }
         credit(&mut state.consumers, returned.iter().map(|(consumer, _)| *consumer));
         state.fifo.requeue(returned.into_iter().map(|(_, entry)| entry).collect());
         self.settle_down(&mut state, out);

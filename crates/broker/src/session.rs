@@ -14,7 +14,7 @@ use model::{DeliveryId, Name, SessionEvent, SessionId};
 use storage::Lsn;
 
 use crate::{
-    mailbox::Parcel,
+    mailbox::{DELIVERY_BYTES, MAILBOX_BYTES_MAX, Parcel},
     queue::{ConsumerKey, Queue, SessionLimit},
 };
 
@@ -51,6 +51,16 @@ pub(crate) struct Session {
     next_turn: usize,
     tags: HashMap<Name, u32, FixedState>,
     held: VecDeque<(Lsn, SessionEvent)>,
+    /// Bytes of the deliveries among it.
+    held_bytes: usize,
+}
+
+/// What a held event weighs.
+fn message_bytes(event: &SessionEvent) -> usize {
+    match event {
+        SessionEvent::Delivered { message, .. } => message.bytes().saturating_add(DELIVERY_BYTES),
+        _ => 0,
+    }
 }
 
 impl Session {
@@ -67,6 +77,7 @@ impl Session {
             next_turn: 0,
             tags: HashMap::default(),
             held: VecDeque::new(),
+            held_bytes: 0,
         }
     }
 
@@ -75,13 +86,35 @@ impl Session {
         if self.held.is_empty() && lsn <= flushed {
             return Some(event);
         }
-        self.held.push_back((lsn, event));
+        self.held_bytes = self.held_bytes.saturating_add(message_bytes(&event));
+        self.held.push_back((lsn.max(self.held_until()), event));
         None
+    }
+
+    /// Whether as much is held as a mailbox may hold.
+    pub(crate) fn is_full(&self) -> bool {
+        self.held_bytes >= MAILBOX_BYTES_MAX
+    }
+
+    /// The position of the log at which everything held can be said.
+    fn held_until(&self) -> Lsn {
+        self.held.back().map_or(Lsn(0), |(lsn, _)| *lsn)
+    }
+
+    /// All publishes so far are safe once `lsn` is durable. They are confirmed after what is held now: a message that
+    /// comes back may be among it.
+    pub(crate) fn confirm_at(&mut self, lsn: Lsn) {
+        let lsn = lsn.max(self.held_until());
+        if let Some(confirms) = &mut self.confirms {
+            confirms.wait(lsn);
+        }
     }
 
     /// The next held event that may be said.
     pub(crate) fn release(&mut self, flushed: Lsn) -> Option<SessionEvent> {
-        self.held.pop_front_if(|(lsn, _)| *lsn <= flushed).map(|(_, event)| event)
+        let (_, event) = self.held.pop_front_if(|(lsn, _)| *lsn <= flushed)?;
+        self.held_bytes = self.held_bytes.saturating_sub(message_bytes(&event));
+        Some(event)
     }
 
     /// The first position of the log that this session waits for.

@@ -50,7 +50,9 @@ impl Threads {
         spawn("housekeeping", Box::new(move || keep_house(&b, &e, &w)))?;
         for _ in 0..READERS {
             let b = Arc::clone(broker);
-            spawn("reader", Box::new(move || b.read_one(LOOK_UP)))?;
+            spawn("reader", Box::new(move || {
+                    b.read_one(LOOK_UP);
+                }))?;
         }
         Ok(Self { is_stopping, threads })
     }

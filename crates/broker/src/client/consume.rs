@@ -24,6 +24,10 @@ type Returned = (Option<ConsumerKey>, Entry);
 
 impl Client {
     pub(super) fn set_prefetch(&mut self, id: SessionId, count: u16, global: bool) {
+        if global {
+            // What is on its way counts like what is there.
+            self.gather_mail();
+        }
         let Some(session) = self.sessions.get_mut(&id) else { return };
         if global {
             session.limit.set(count.into(), session.deliveries.consumed());

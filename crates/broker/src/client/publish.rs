@@ -39,12 +39,11 @@ impl Client {
 
     /// While an alarm is on, the first publish is still taken; then the publisher is told, and not read any more.
     fn mind_alarms(&mut self) {
-        if !self.is_blocked
+        if self.blocked_by.is_none()
             && let Some(reason) = self.broker.alarms.reason()
         {
-            self.is_blocked = true;
             self.events.push_back(Event::Blocked { reason });
-            self.broker.alarms.wait(&self.mailbox);
+            self.blocked_by = Some(self.broker.alarms.wait(&self.mailbox));
         }
     }
 

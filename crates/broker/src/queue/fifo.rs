@@ -187,6 +187,11 @@ impl Fifo {
         self.front_bytes.saturating_add(self.tail_bytes)
     }
 
+    /// Bytes of messages in memory that are wanted next.
+    pub(crate) fn front_bytes(&self) -> u64 {
+        self.front_bytes
+    }
+
     /// Every message that was ever delivered has a lower number.
     pub(crate) fn delivered_below(&self) -> u64 {
         self.delivered_below
