@@ -72,6 +72,11 @@ pub(crate) struct Content {
     properties: Vec<u8>,
     /// Bytes that the header announced; `None` before the header.
     announced: Option<u64>,
+    /// Bytes of the body that have come.
+    received: u64,
+    /// Bytes that a body may have.
+    bytes_max: u64,
+    /// The body; of one that is too large no more than the last frame.
     body: Vec<u8>,
 }
 
@@ -84,6 +89,8 @@ impl Content {
             immediate: publish.immediate,
             properties: Vec::new(),
             announced: None,
+            received: 0,
+            bytes_max: 0,
             body: Vec::new(),
         }
     }
@@ -95,12 +102,17 @@ impl Content {
 
     /// Bytes of the body that are still to come.
     pub(crate) fn missing(&self) -> u64 {
-        self.announced.map_or(0, |announced| announced.saturating_sub(self.body.len() as u64))
+        self.announced.map_or(0, |announced| announced.saturating_sub(self.received))
     }
 
     /// Whether header and body are all there.
     pub(crate) fn is_whole(&self) -> bool {
-        self.announced == Some(self.body.len() as u64)
+        self.announced == Some(self.received)
+    }
+
+    /// Whether the body is one that will be taken.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.announced.is_some_and(|announced| announced <= self.bytes_max)
     }
 
     /// Takes the payload of a header frame.
@@ -112,7 +124,10 @@ impl Content {
         if self.immediate {
             return Err(ProtocolError::Immediate);
         }
-        check_size(header.body_bytes, bytes_max)?;
+        if header.body_bytes > BODY_BYTES_LIMIT {
+            return Err(ProtocolError::BodyTooLarge(header.body_bytes));
+        }
+        self.bytes_max = bytes_max;
         self.properties = header.properties.to_vec();
         self.announced = Some(header.body_bytes);
         Ok(())
@@ -123,6 +138,10 @@ impl Content {
         let missing = self.missing();
         if piece.len() as u64 > missing {
             return Err(ProtocolError::BodySurplus);
+        }
+        self.received = self.received.saturating_add(piece.len() as u64);
+        if !self.is_kept() {
+            self.body.clear();
         }
         let spare = self.body.capacity().saturating_sub(self.body.len());
         if piece.len() > spare {
@@ -140,6 +159,10 @@ impl Content {
 
     /// The message, once everything is there.
     pub(crate) fn into_message(self) -> Result<Message, ProtocolError> {
+        // RabbitMQ: only now. A client that is told earlier takes it for the end of its publish.
+        if !self.is_kept() {
+            return Err(ProtocolError::MessageTooLarge { bytes: self.received, bytes_max: self.bytes_max });
+        }
         let made = if self.body.len() > BODY_INLINE_BYTES_MAX {
             Message::with_large_body(
                 &self.exchange,
@@ -162,17 +185,6 @@ pub(crate) fn check_header(header: &ContentHeader<'_>) -> Result<(), ProtocolErr
     }
     if header.class != CLASS_BASIC {
         return Err(ProtocolError::HeaderClass(header.class));
-    }
-    Ok(())
-}
-
-fn check_size(body_bytes: u64, bytes_max: u64) -> Result<(), ProtocolError> {
-    if body_bytes > BODY_BYTES_LIMIT {
-        return Err(ProtocolError::BodyTooLarge(body_bytes));
-    }
-    // RabbitMQ says so after the last byte of the body; here nothing of it is kept.
-    if body_bytes > bytes_max {
-        return Err(ProtocolError::MessageTooLarge { bytes: body_bytes, bytes_max });
     }
     Ok(())
 }

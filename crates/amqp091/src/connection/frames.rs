@@ -244,7 +244,7 @@ impl Connection {
         }
         let content = self.channels.find(head.channel).and_then(|channel| channel.content.as_deref());
         let is_wanted =
-            content.is_some_and(|content| content.wants_body() && u64::from(head.size) <= content.missing());
+            content.is_some_and(|content| content.is_kept() && u64::from(head.size) <= content.missing());
         if is_wanted {
             self.partial = Some(PartialBody { channel: head.channel, size: head.size, missing: head.size });
         }
