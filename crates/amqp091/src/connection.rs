@@ -195,6 +195,16 @@ impl Connection {
         }
     }
 
+    /// Lends a buffer for the output that comes next, so that an idle connection needs none of its own.
+    pub fn lend_buffer(&mut self, spare: &mut Vec<u8>) {
+        self.output.borrow(spare);
+    }
+
+    /// Takes the buffer back, unless much of it still waits to be written.
+    pub fn take_buffer(&mut self, spare: &mut Vec<u8>) {
+        self.output.give_back(spare);
+    }
+
     /// Bytes that wait to be written.
     pub fn output_bytes(&self) -> usize {
         self.output.bytes()

@@ -1,5 +1,8 @@
 //! What waits to be written: small things copied into one buffer, large bodies by reference between them.
 //!
+//! The buffer is lent by the driver, one for all connections of a thread, and goes back when everything is written: only
+//! a connection whose peer does not read keeps one.
+//!
 //! Invariant: `shared` is ordered by `at`, and `taken <= at <= buffer.len()` for each of its pieces.
 
 use std::{collections::VecDeque, io::IoSlice};
@@ -8,16 +11,14 @@ use bytes::{Buf, BufMut, Bytes};
 use model::Message;
 
 use crate::codec::{
-    CLASS_BASIC, FRAME_BODY, FRAME_END, FRAME_OVERHEAD_BYTES, Method,
-    frame::{put_body, put_head, put_header, put_heartbeat, put_method},
+    CLASS_BASIC, FRAME_BODY, FRAME_END, FRAME_OVERHEAD_BYTES, Method, Short,
+    frame::{put_body, put_deliver, put_head, put_header, put_heartbeat, put_method},
 };
 
 /// A body from this size on is written from where it lies.
 const SHARED_BYTES_MIN: usize = 4096;
-/// A buffer up to this size is kept by an idle connection.
-const KEPT_BYTES_MAX: usize = 256;
-/// A buffer never begins larger than this, whatever the last burst was.
-const FIRST_BYTES_MAX: usize = 256 * 1024;
+/// What the frames of a delivery take at most beside properties and body.
+const DELIVERY_BYTES: usize = 1024;
 /// Written bytes are cut off the front of the buffer when there are this many.
 const COMPACT_BYTES_MIN: usize = 64 * 1024;
 /// Most slices handed out at once; the system takes no more in one call.
@@ -30,8 +31,6 @@ pub(crate) struct Output {
     taken: usize,
     shared: VecDeque<Piece>,
     shared_bytes: usize,
-    /// What the last burst took.
-    burst_bytes: usize,
     /// Whether something else than a heartbeat was put in since somebody asked.
     has_spoken: bool,
 }
@@ -49,12 +48,34 @@ impl Output {
         self.buffer.len().saturating_sub(self.taken).saturating_add(self.shared_bytes)
     }
 
-    /// The buffer's end, to append to.
-    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
+    /// Takes the driver's buffer to append to, unless one is in use.
+    pub(crate) fn borrow(&mut self, spare: &mut Vec<u8>) {
         if self.buffer.capacity() == 0 {
-            self.buffer.reserve(self.burst_bytes.clamp(64, FIRST_BYTES_MAX));
+            std::mem::swap(&mut self.buffer, spare);
         }
-        &mut self.buffer
+    }
+
+    /// Gives the buffer back. What still waits in it, if it is little, stays in one that has its size.
+    pub(crate) fn give_back(&mut self, spare: &mut Vec<u8>) {
+        if self.shared.is_empty() {
+            self.shared = VecDeque::new();
+        }
+        let waiting = self.buffer.len().saturating_sub(self.taken);
+        if waiting > self.buffer.capacity() / 2 {
+            return;
+        }
+        self.cut();
+        let kept = self.buffer.to_vec();
+        let mut used = std::mem::replace(&mut self.buffer, kept);
+        if used.capacity() > spare.capacity() {
+            used.clear();
+            *spare = used;
+        }
+    }
+
+    /// Bytes that are no frame: an answer to who speaks another protocol.
+    pub(crate) fn raw(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
     }
 
     /// Whether something else than a heartbeat was put in since the last call.
@@ -64,18 +85,32 @@ impl Output {
 
     pub(crate) fn method(&mut self, channel: u16, method: &Method<'_>) {
         self.has_spoken = true;
-        put_method(self.buffer(), channel, method);
+        put_method(&mut self.buffer, channel, method);
     }
 
     pub(crate) fn heartbeat(&mut self) {
-        put_heartbeat(self.buffer());
+        put_heartbeat(&mut self.buffer);
+    }
+
+    /// A message with the method that delivers it: what is put in most, so it is put in without a detour.
+    pub(crate) fn delivery(
+        &mut self,
+        channel: u16,
+        payload_bytes_max: usize,
+        (consumer, number, redelivered): (Short<'_>, u64, bool),
+        message: &Message,
+    ) {
+        self.has_spoken = true;
+        self.buffer.reserve(message.bytes().min(SHARED_BYTES_MIN).saturating_add(DELIVERY_BYTES));
+        put_deliver(&mut self.buffer, channel, consumer, number, redelivered, message.address());
+        self.content(channel, payload_bytes_max, message);
     }
 
     /// Header and body of a message. Its method stands before it already.
     pub(crate) fn content(&mut self, channel: u16, payload_bytes_max: usize, message: &Message) {
         let body = message.body();
         let properties = message.raw_properties();
-        let out = self.buffer();
+        let out = &mut self.buffer;
         put_header(out, channel, CLASS_BASIC, body.len() as u64, properties);
         if body.is_empty() {
             return;
@@ -91,7 +126,7 @@ impl Output {
         let mut rest = message.body_shared();
         while !rest.is_empty() {
             let piece = rest.split_to(rest.len().min(payload_bytes_max.max(1)));
-            let out = self.buffer();
+            let out = &mut self.buffer;
             if piece.len() < SHARED_BYTES_MIN {
                 put_body(out, channel, &piece);
                 continue;
@@ -142,29 +177,18 @@ impl Output {
             }
             self.shared.pop_front();
         }
-        self.give_back();
+        if self.bytes() == 0 || (self.taken >= COMPACT_BYTES_MIN && self.taken >= self.buffer.len() / 2) {
+            self.cut();
+        }
     }
 
-    /// An idle connection holds no memory, and a busy one not what it has written.
-    fn give_back(&mut self) {
-        if self.bytes() == 0 {
-            self.burst_bytes = self.taken;
-            self.taken = 0;
-            if self.buffer.capacity() > KEPT_BYTES_MAX {
-                self.buffer = Vec::new();
-            } else {
-                self.buffer.clear();
-            }
-            if self.shared.capacity() > 0 {
-                self.shared = VecDeque::new();
-            }
-        } else if self.taken >= COMPACT_BYTES_MIN && self.taken >= self.buffer.len() / 2 {
-            self.buffer.drain(..self.taken);
-            for piece in &mut self.shared {
-                piece.at = piece.at.saturating_sub(self.taken);
-            }
-            self.taken = 0;
+    /// Cuts off what is written.
+    fn cut(&mut self) {
+        self.buffer.drain(..self.taken);
+        for piece in &mut self.shared {
+            piece.at = piece.at.saturating_sub(self.taken);
         }
+        self.taken = 0;
     }
 
     /// Bytes of payload that a frame of `frame_bytes_max` has room for.

@@ -5,7 +5,8 @@
 //! socket → poll_command → Client::handle_command     (down)
 //! socket ← handle_event ← Client::poll_event         (up, as far as the socket can take it)
 //! ```
-//! An idle connection holds no buffer: reads go through one buffer per thread, and only an incomplete frame is kept.
+//! An idle connection holds no buffer: reads and writes go through buffers of the thread. Only an incomplete frame is
+//! kept, and what the socket did not take.
 
 use std::{
     cell::RefCell,
@@ -38,6 +39,7 @@ const LINGER: Duration = Duration::from_secs(1);
 
 thread_local! {
     static READ_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
+    static WRITE_BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Wakes the task of a connection.
@@ -88,13 +90,23 @@ enum Turn {
 impl Driver {
     async fn run(mut self) {
         let ended = loop {
-            match poll_fn(|cx| self.turn(cx)).await {
+            match poll_fn(|cx| self.poll_turn(cx)).await {
                 Ok(Turn::Again) => tokio::task::yield_now().await,
                 Ok(Turn::Ended) => break Ok(()),
                 Err(error) => break Err(error),
             }
         };
         self.finish(ended).await;
+    }
+
+    /// Does a turn with the thread's buffer for what is said in it.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Turn>> {
+        WRITE_BUFFER.with_borrow_mut(|buffer| {
+            self.machine.lend_buffer(buffer);
+            let turn = self.turn(cx);
+            self.machine.take_buffer(buffer);
+            turn
+        })
     }
 
     /// Hears and says what there is, as far as it goes at once. Pending: the socket, the clock or the bell will wake the

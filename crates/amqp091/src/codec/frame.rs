@@ -6,7 +6,7 @@ use bytes::BufMut;
 
 use super::{
     FRAME_BODY, FRAME_END, FRAME_HEAD_BYTES, FRAME_HEADER, FRAME_HEARTBEAT, FRAME_METHOD,
-    FRAME_OVERHEAD_BYTES, Method, field::Field,
+    FRAME_OVERHEAD_BYTES, Method, Short, field::Field,
 };
 
 /// The first seven bytes of a frame.
@@ -87,21 +87,46 @@ pub fn put_method(out: &mut Vec<u8>, channel: u16, method: &Method<'_>) {
     put_with(out, FRAME_METHOD, channel, |out| method.encode(out));
 }
 
+/// Appends a frame that holds `basic.deliver`. `address` is exchange and routing key as the method holds them.
+pub(crate) fn put_deliver(
+    out: &mut Vec<u8>,
+    channel: u16,
+    consumer: Short<'_>,
+    number: u64,
+    redelivered: bool,
+    address: &[u8],
+) {
+    const FIXED_BYTES: usize = 4 + 1 + 8 + 1;
+    let Short(consumer) = consumer;
+    put_head(
+        out,
+        FRAME_METHOD,
+        channel,
+        FIXED_BYTES.saturating_add(consumer.len()).saturating_add(address.len()),
+    );
+    out.extend_from_slice(&[0, 60, 0, 60, u8::try_from(consumer.len()).unwrap_or(u8::MAX)]);
+    out.extend_from_slice(consumer);
+    let [n7, n6, n5, n4, n3, n2, n1, n0] = number.to_be_bytes();
+    out.extend_from_slice(&[n7, n6, n5, n4, n3, n2, n1, n0, redelivered.into()]);
+    out.extend_from_slice(address);
+    out.push(FRAME_END);
+}
+
 /// Appends a frame that holds the header of a content.
 pub fn put_header(out: &mut Vec<u8>, channel: u16, class: u16, body_bytes: u64, properties: &[u8]) {
     put_head(out, FRAME_HEADER, channel, properties.len().saturating_add(12));
-    out.put_u16(class);
-    out.put_u16(0);
-    out.put_u64(body_bytes);
+    let [c1, c0] = class.to_be_bytes();
+    let [b7, b6, b5, b4, b3, b2, b1, b0] = body_bytes.to_be_bytes();
+    out.extend_from_slice(&[c1, c0, 0, 0, b7, b6, b5, b4, b3, b2, b1, b0]);
     out.extend_from_slice(properties);
-    out.put_u8(FRAME_END);
+    out.push(FRAME_END);
 }
 
 /// Appends a frame that holds a piece of a body.
 pub fn put_body(out: &mut Vec<u8>, channel: u16, piece: &[u8]) {
     put_head(out, FRAME_BODY, channel, piece.len());
     out.extend_from_slice(piece);
-    out.put_u8(FRAME_END);
+    out.push(FRAME_END);
 }
 
 /// Appends a heartbeat.

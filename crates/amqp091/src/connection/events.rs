@@ -125,14 +125,8 @@ impl Connection {
     fn tell(&mut self, number: u16, event: SessionEvent) {
         match event {
             SessionEvent::Delivered { consumer, delivery: DeliveryId(tag), redelivered, message } => {
-                let method = Method::BasicDeliver {
-                    consumer_tag: short(&consumer),
-                    delivery_tag: tag,
-                    redelivered,
-                    exchange: Short(message.exchange()),
-                    routing_key: Short(message.routing_key()),
-                };
-                self.with_content(number, &method, &message);
+                let delivery = (short(&consumer), tag, redelivered);
+                self.output.delivery(number, self.payload_bytes_out_max, delivery, &message);
             }
             SessionEvent::Got { delivery: DeliveryId(tag), redelivered, message, messages } => {
                 let method = Method::BasicGetOk {

@@ -35,7 +35,7 @@ impl Connection {
             [b'A', b'M', b'Q', b'P', 0, 0, minor, _] if minor >= 9 => PROTOCOL_HEADER,
             _ => *b"AMQP\x03\x01\x00\x00",
         };
-        self.output.buffer().extend_from_slice(&answer);
+        self.output.raw(&answer);
         self.finish(|| End::Protocol {
             error: ProtocolError::Header { found },
             channel: 0,

@@ -83,12 +83,52 @@ fn large_bodies_are_not_copied() {
 }
 
 #[test]
+fn a_delivery_is_the_method_and_its_content() {
+    for (body_bytes, number, redelivered) in [(0, 1, false), (100, u64::MAX, true), (10_000, 7, false)] {
+        let message = Message::new(b"exchange", b"key", b"\x10\x00\x02", &vec![b'b'; body_bytes]).unwrap();
+        let (mut one, mut other) = (Output::default(), Output::default());
+        one.delivery(3, 8184, (Short(b"tag"), number, redelivered), &message);
+        let method = Method::BasicDeliver {
+            consumer_tag: Short(b"tag"),
+            delivery_tag: number,
+            redelivered,
+            exchange: Short(b"exchange"),
+            routing_key: Short(b"key"),
+        };
+        other.method(3, &method);
+        other.content(3, 8184, &message);
+        assert_eq!(collected(&one), collected(&other));
+        assert!(one.take_has_spoken());
+    }
+}
+
+#[test]
 fn an_idle_output_holds_nothing() {
-    let mut output = Output::default();
-    put_all(&mut output, &[1000; 50]);
+    let (mut output, mut spare) = (Output::default(), Vec::with_capacity(10));
+    output.borrow(&mut spare);
+    put_all(&mut output, &[5000; 50]);
     output.transmitted(output.bytes());
+    output.give_back(&mut spare);
     assert_eq!((output.buffer.capacity(), output.shared.capacity()), (0, 0));
-    output.heartbeat();
-    output.transmitted(8);
-    assert!(output.buffer.is_empty());
+    assert!(spare.is_empty() && spare.capacity() > 10);
+}
+
+#[test]
+fn what_waits_keeps_no_more_than_its_own_size() {
+    let (mut output, mut spare) = (Output::default(), Vec::with_capacity(100_000));
+    output.borrow(&mut spare);
+    assert_eq!(spare.capacity(), 0);
+    put_all(&mut output, &[1000, 5000, 1000]);
+    let whole = collected(&output);
+    output.transmitted(2000);
+    output.give_back(&mut spare);
+    assert!(spare.capacity() >= 100_000 && output.buffer.capacity() < 2000);
+    assert_eq!(collected(&output), whole[2000..]);
+    // Whoever has something in a buffer of its own goes on with that one.
+    output.borrow(&mut spare);
+    put_all(&mut output, &[10]);
+    output.transmitted(output.bytes());
+    output.give_back(&mut spare);
+    assert_eq!(output.buffer.capacity(), 0);
+    assert!(spare.capacity() >= 100_000);
 }
