@@ -283,9 +283,32 @@ def cancel_notice():
         until(lambda: cancelled == [tag], "basic.cancel", step=lambda: ch.connection.process_data_events(time_limit=0.05))
 
 
+def direct_reply_to():
+    reply_to, queue, replies = "amq.rabbitmq.reply-to", fresh("rpc"), []
+    with channel() as ch, channel() as server:
+        holds(ch.connection._impl.server_properties["capabilities"].get("direct_reply_to"), "no capability direct_reply_to")
+        ch.queue_declare(queue, auto_delete=True)
+        server.basic_consume(queue, lambda sv, method, asked, body: sv.basic_publish(
+            "", asked.reply_to, body.upper(), pika.BasicProperties(correlation_id=asked.correlation_id),
+        ), auto_ack=True)
+        ch.basic_consume(reply_to, lambda _, method, answered, body: replies.append((answered.correlation_id, body)), auto_ack=True)
+        for number in range(100):
+            ch.basic_publish("", queue, b"request %d" % number, pika.BasicProperties(reply_to=reply_to, correlation_id=str(number)))
+
+        def serve():
+            server.connection.process_data_events(time_limit=0.01)
+            ch.connection.process_data_events(time_limit=0.01)
+
+        until(lambda: len(replies) == 100, "100 replies", step=serve)
+        same(replies, [(str(number), b"REQUEST %d" % number) for number in range(100)])
+    with channel() as ch:
+        error = raises(ChannelClosedByBroker, lambda: ch.basic_consume(reply_to, lambda *_: None))
+        same((error.reply_code, error.reply_text), (406, "PRECONDITION_FAILED - reply consumer cannot acknowledge"))
+
+
 if __name__ == "__main__":
     main(
         connect, wrong_password, wrong_vhost, declare, publish_get, confirm, mandatory_return, consume_prefetch, nack_requeue, reject_drop,
         purge_delete, exchange_types, exchange_bindings, error_404, error_405, error_406, error_403, properties, field_types, large_message,
-        heartbeat, cancel_notice,
+        heartbeat, cancel_notice, direct_reply_to,
     )

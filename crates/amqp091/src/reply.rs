@@ -144,6 +144,9 @@ impl Reply {
             | Refusal::InvalidExpiration { .. }
             | Refusal::InvalidMessage { .. }
             | Refusal::UserIdMismatch { .. }
+            | Refusal::ReplyConsumerSettles
+            | Refusal::SecondReplyConsumer
+            | Refusal::NoReplyConsumer
             | Refusal::UnknownDelivery { .. }
             | Refusal::QueueLimit { .. } => (Channel, PreconditionFailed),
             Refusal::ConsumerTagInUse { .. }
@@ -284,6 +287,9 @@ impl fmt::Display for Explanation<'_> {
             Refusal::UserIdMismatch { claimed, user } => {
                 write!(f, "user_id property set to '{claimed}' but authenticated user was '{user}'")
             }
+            Refusal::ReplyConsumerSettles => f.write_str("reply consumer cannot acknowledge"),
+            Refusal::SecondReplyConsumer => f.write_str("reply consumer already set"),
+            Refusal::NoReplyConsumer => f.write_str("fast reply consumer does not exist"),
             Refusal::UnknownDelivery { delivery } => write!(f, "unknown delivery tag {delivery}"),
             Refusal::TooManyConsumers { consumers_max } => {
                 write!(f, "reached maximum ({consumers_max}) of consumers per channel")

@@ -66,7 +66,7 @@ impl Settings {
     /// The properties that clients look at: what the protocol machine can do, and who the server is.
     pub fn server_properties(product: &str, version: &str, cluster_name: &str) -> Table {
         // The order is RabbitMQ's.
-        const CAPABILITIES: [&str; 8] = [
+        const CAPABILITIES: [&str; 9] = [
             "publisher_confirms",
             "exchange_exchange_bindings",
             "basic.nack",
@@ -75,6 +75,7 @@ impl Settings {
             "consumer_priorities",
             "authentication_failure_close",
             "per_consumer_qos",
+            "direct_reply_to",
         ];
         let mut capabilities = Table::default();
         for name in CAPABILITIES {

@@ -25,6 +25,7 @@ use crate::{
     mailbox::{Bell, Mailbox},
     metadata::{METADATA_LOG, Metadata, RecoveryError},
     queue::{Effects, Queue, Recovered},
+    replies::Replies,
     topology::{ConnectionId, Entry, Fact, First, QueueId, QueueRecord, Topology},
 };
 
@@ -69,6 +70,7 @@ pub struct Broker {
     queues: RwLock<HashMap<u64, Arc<Queue>, FixedState>>,
     reads: Mutex<VecDeque<Arc<Queue>>>,
     reads_wanted: Condvar,
+    pub(crate) replies: Replies,
     clients: Mutex<BTreeMap<ConnectionId, Arc<Mailbox>>>,
     next_connection: AtomicU64,
 }
@@ -103,6 +105,7 @@ impl Broker {
             queues: RwLock::default(),
             reads: Mutex::default(),
             reads_wanted: Condvar::new(),
+            replies: Replies::default(),
             clients: Mutex::default(),
             next_connection: AtomicU64::new(1),
             engine,

@@ -33,6 +33,7 @@ mod consume;
 mod declare;
 mod login;
 mod publish;
+mod replies;
 mod routes;
 
 use routes::Routes;
@@ -302,6 +303,12 @@ impl Client {
                 self.events.push_back(Event::Session(delivery.session, event));
             }
         }
+        for reply in mail.replies.drain(..) {
+            let id = reply.session;
+            if let Some(event) = self.sessions.get(&id).and_then(|session| session.deliver_reply(reply)) {
+                self.say(id, event);
+            }
+        }
         for notice in mail.notices.drain(..) {
             self.handle_notice(notice);
         }
@@ -388,6 +395,9 @@ impl Client {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         session.drain_consumers();
         session.confirms = None;
+        if let Some(replying) = session.replying.take() {
+            self.broker.replies.remove(&replying.address);
+        }
         let mut unsettled = Vec::new();
         session.deliveries.take(0, true, &mut unsettled);
         self.put_back(unsettled);

@@ -25,6 +25,7 @@ mod metadata;
 mod name_maker;
 mod publishes;
 pub mod queue;
+mod replies;
 pub mod route;
 mod session;
 pub mod topology;

@@ -12,13 +12,16 @@ use std::{
     },
 };
 
-use model::{Message, SessionId};
+use model::{Message, Name, SessionId};
 use parking_lot::Mutex;
 
 use crate::queue::{ConsumerKey, Place, Queue};
 
 /// Deliveries that wait for one connection, in bytes, before its consumers are stalled.
 pub(crate) const MAILBOX_BYTES_MAX: usize = 256 * 1024;
+
+/// Bytes in a mailbox beyond which direct replies are dropped: nothing can keep who sends them waiting.
+pub(crate) const REPLIES_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// What a waiting delivery weighs beside its message.
 pub(crate) const DELIVERY_BYTES: usize = 64;
@@ -47,6 +50,15 @@ pub(crate) struct Parcel {
     pub(crate) message: Arc<Message>,
 }
 
+/// A direct reply on its way to the session that asked for it.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) session: SessionId,
+    /// The address it was sent to: the session may have another one by now.
+    pub(crate) address: Name,
+    pub(crate) message: Arc<Message>,
+}
+
 /// Something a queue has to say to a session beside deliveries.
 #[derive(Debug)]
 pub(crate) enum Notice {
@@ -71,6 +83,7 @@ pub(crate) enum Pushed {
 #[derive(Default, Debug)]
 pub(crate) struct Mail {
     pub(crate) deliveries: Vec<Delivery>,
+    pub(crate) replies: Vec<Reply>,
     pub(crate) notices: Vec<Notice>,
     pub(crate) stalled: Vec<(Arc<Queue>, ConsumerKey)>,
 }
@@ -130,6 +143,18 @@ impl Mailbox {
         let queue = queue();
         inbox.mail.stalled.push((queue, consumer));
         Pushed::Full
+    }
+
+    /// Puts a direct reply in; false if there is no room or the connection is gone.
+    pub(crate) fn push_reply(&self, reply: Reply) -> bool {
+        let mut inbox = self.inbox.lock();
+        let bytes = reply.message.bytes().saturating_add(DELIVERY_BYTES);
+        if inbox.is_closed || inbox.bytes.saturating_add(bytes) > REPLIES_BYTES_MAX {
+            return false;
+        }
+        inbox.bytes = inbox.bytes.saturating_add(bytes);
+        inbox.mail.replies.push(reply);
+        true
     }
 
     /// Puts a notice in; gives it back if the connection is gone.

@@ -6,7 +6,10 @@ use foldhash::fast::FixedState;
 use model::{Message, SessionId};
 use storage::Lsn;
 
-use crate::queue::{Effects, Queue};
+use crate::{
+    queue::{Effects, Queue},
+    replies::ReplyConsumer,
+};
 
 /// Queues found by looking through the batches; beyond, by a map.
 const LINEAR_MAX: usize = 8;
@@ -18,6 +21,8 @@ const KEPT_MAX: usize = 4;
 pub(crate) struct Publishes {
     batches: Vec<Batch>,
     by_queue: HashMap<u64, usize, FixedState>,
+    /// Direct replies.
+    replies: Vec<(Arc<ReplyConsumer>, Arc<Message>)>,
     /// Sessions with publishes to confirm.
     pub(crate) confirming: Vec<SessionId>,
 }
@@ -48,6 +53,11 @@ impl Publishes {
         linear.or_else(|| self.by_queue.get(&queue.record().id.0).copied())
     }
 
+    /// Adds a direct reply.
+    pub(crate) fn reply(&mut self, consumer: Arc<ReplyConsumer>, message: Arc<Message>) {
+        self.replies.push((consumer, message));
+    }
+
     /// The session wants to know when what was added so far is safe.
     pub(crate) fn confirm(&mut self, session: SessionId) {
         if !self.confirming.contains(&session) {
@@ -57,11 +67,17 @@ impl Publishes {
 
     /// Whether there is nothing to hand over.
     pub(crate) fn is_empty(&self) -> bool {
-        self.confirming.is_empty() && self.batches.iter().all(|batch| batch.messages.is_empty())
+        self.confirming.is_empty()
+            && self.replies.is_empty()
+            && self.batches.iter().all(|batch| batch.messages.is_empty())
     }
 
     /// Hands everything to the queues; returns the log position at which all of it is safe.
     pub(crate) fn hand_over(&mut self, out: &mut Effects) -> Lsn {
+        for (consumer, message) in self.replies.drain(..) {
+            consumer.deliver(message);
+            out.rings.push(Arc::clone(&consumer.mailbox));
+        }
         let mut safe_at = Lsn(0);
         for batch in self.batches.iter_mut().filter(|batch| !batch.messages.is_empty()) {
             safe_at = safe_at.max(batch.queue.publish(&mut batch.messages, out));

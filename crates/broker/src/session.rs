@@ -10,11 +10,11 @@ use std::{
 };
 
 use foldhash::fast::FixedState;
-use model::{DeliveryId, Name, SessionEvent, SessionId};
+use model::{DeliveryId, Name, Refusal, SessionEvent, SessionId};
 use storage::Lsn;
 
 use crate::{
-    mailbox::{DELIVERY_BYTES, MAILBOX_BYTES_MAX, Parcel},
+    mailbox::{DELIVERY_BYTES, MAILBOX_BYTES_MAX, Parcel, Reply},
     queue::{ConsumerKey, Queue, SessionLimit},
 };
 
@@ -34,6 +34,14 @@ pub(crate) struct SessionConsumer {
     pub(crate) no_ack: bool,
 }
 
+/// The consumer of direct replies.
+#[derive(Debug)]
+pub(crate) struct Replying {
+    pub(crate) tag: Name,
+    /// Where requests of this session ask their replies to be sent.
+    pub(crate) address: Name,
+}
+
 /// See the module's documentation.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -46,6 +54,7 @@ pub(crate) struct Session {
     pub(crate) limit: Arc<SessionLimit>,
     pub(crate) deliveries: Deliveries,
     pub(crate) confirms: Option<Confirms>,
+    pub(crate) replying: Option<Replying>,
     consumers: Vec<Option<SessionConsumer>>,
     /// Which of them comes first when the limit has room again.
     next_turn: usize,
@@ -73,6 +82,7 @@ impl Session {
             limit: Arc::default(),
             deliveries: Deliveries::default(),
             confirms: None,
+            replying: None,
             consumers: Vec::new(),
             next_turn: 0,
             tags: HashMap::default(),
@@ -127,19 +137,21 @@ impl Session {
         }
     }
 
-    /// Whether a consumer has this tag.
-    pub(crate) fn has_consumer(&self, tag: &str) -> bool {
-        self.tags.contains_key(tag)
+    /// Whether there may be one more consumer, with this tag.
+    pub(crate) fn check_new_consumer(&self, tag: &Name, consumers_max: u32) -> Result<(), Refusal> {
+        if self.tags.contains_key(tag) {
+            return Err(Refusal::ConsumerTagInUse { consumer: tag.clone() });
+        }
+        if self.tags.len() >= consumers_max as usize {
+            return Err(Refusal::TooManyConsumers { consumers_max });
+        }
+        Ok(())
     }
 
     /// The queue of a consumer, and its key there.
     pub(crate) fn consumer_of(&self, tag: &str) -> Option<(Arc<Queue>, Option<ConsumerKey>)> {
         let consumer = self.consumers.get(*self.tags.get(tag)? as usize)?.as_ref()?;
         Some((Arc::clone(&consumer.queue), consumer.key))
-    }
-
-    pub(crate) fn consumer_count(&self) -> usize {
-        self.tags.len()
     }
 
     /// Takes a consumer in and gives it a slot.
@@ -214,6 +226,18 @@ impl Session {
         };
         let consumer = consumer.tag.clone();
         Ok(SessionEvent::Delivered { consumer, delivery: DeliveryId(number), redelivered, message })
+    }
+
+    /// Tells of a direct reply, if its consumer is still there. RabbitMQ: it has the number of the next delivery, but does
+    /// not use it up.
+    pub(crate) fn deliver_reply(&self, reply: Reply) -> Option<SessionEvent> {
+        let replying = self.replying.as_ref().filter(|replying| replying.address == reply.address)?;
+        Some(SessionEvent::Delivered {
+            consumer: replying.tag.clone(),
+            delivery: DeliveryId(self.deliveries.next()),
+            redelivered: false,
+            message: reply.message,
+        })
     }
 
     /// Numbers the answer to a get.

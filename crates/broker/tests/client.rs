@@ -13,5 +13,7 @@ mod ending;
 mod login;
 #[path = "client/peer.rs"]
 mod peer;
+#[path = "client/replies.rs"]
+mod replies;
 #[path = "client/session_limit.rs"]
 mod session_limit;

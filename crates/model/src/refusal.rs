@@ -203,6 +203,12 @@ pub enum Refusal {
         /// The truth.
         user: Name,
     },
+    /// A consumer of direct replies that wants to settle them.
+    ReplyConsumerSettles,
+    /// The session has a consumer of direct replies already.
+    SecondReplyConsumer,
+    /// A request for a direct reply, but nobody would get it.
+    NoReplyConsumer,
     /// No such unsettled delivery.
     UnknownDelivery {
         /// The delivery named.

@@ -219,6 +219,7 @@ fn about(refusal: &Refusal) -> Option<MethodId> {
             | Refusal::InvalidExpiration { .. }
             | Refusal::InvalidMessage { .. }
             | Refusal::UserIdMismatch { .. }
+            | Refusal::NoReplyConsumer
     );
     is_of_publish.then_some(MethodId::PUBLISH)
 }

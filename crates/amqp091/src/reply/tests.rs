@@ -151,6 +151,9 @@ fn refusals_are_worded_as_rabbitmq_does() {
             "PRECONDITION_FAILED - user_id property set to 'other' but authenticated user was 'guest'",
         ),
         (Refusal::UnknownDelivery { delivery: 99 }, Channel, "PRECONDITION_FAILED - unknown delivery tag 99"),
+        (Refusal::ReplyConsumerSettles, Channel, "PRECONDITION_FAILED - reply consumer cannot acknowledge"),
+        (Refusal::SecondReplyConsumer, Channel, "PRECONDITION_FAILED - reply consumer already set"),
+        (Refusal::NoReplyConsumer, Channel, "PRECONDITION_FAILED - fast reply consumer does not exist"),
         (
             Refusal::TooManyConsumers { consumers_max: 3 },
             Connection,

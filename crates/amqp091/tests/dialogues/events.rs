@@ -125,6 +125,8 @@ fn refusal(words: &mut Words<'_>) -> Refusal {
         "locked" => Refusal::Locked(named(Resource::Queue)),
         "internal-exchange" => Refusal::InternalExchange(named(Resource::Exchange)),
         "consumer-tag" => Refusal::ConsumerTagInUse { consumer: fields.name("name") },
+        "no-reply-consumer" => Refusal::NoReplyConsumer,
+        "second-reply-consumer" => Refusal::SecondReplyConsumer,
         "unknown-delivery" => Refusal::UnknownDelivery { delivery: fields.number("delivery") },
         "no-vhost" => Refusal::VhostNotFound { vhost: fields.name("name") },
         "secret" => Refusal::SecretRefused,

@@ -13,6 +13,7 @@ use crate::{
     access::Wish,
     mailbox::Mail,
     queue::{Consumer, ConsumerKey, Entry, Got, Queue, Unfit},
+    replies::REPLY_TO,
     session::{
         SessionConsumer,
         deliveries::{Unsettled, consumed},
@@ -51,19 +52,18 @@ impl Client {
     }
 
     pub(super) fn consume(&mut self, id: SessionId, wish: Consume) -> Result<(), Refusal> {
-        let (_, queue) = self.resolve_queue(id, wish.queue)?;
+        let name = self.queue_name(id, wish.queue.clone())?;
+        if *name == *REPLY_TO {
+            return self.consume_replies(id, wish);
+        }
+        let (_, queue) = self.resolve_queue(id, name)?;
         self.permit(Wish::Read { queue: &queue.record().name })?;
         let priority = priority_of(&wish.arguments, &queue)?;
         let tag = if wish.consumer.is_empty() { self.names.make("amq.ctag-") } else { wish.consumer };
         let consumers_max = self.broker.settings.consumers_per_session_max;
         let mailbox = Arc::clone(&self.mailbox);
         let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
-        if session.has_consumer(&tag) {
-            return Err(Refusal::ConsumerTagInUse { consumer: tag });
-        }
-        if session.consumer_count() >= consumers_max as usize {
-            return Err(Refusal::TooManyConsumers { consumers_max });
-        }
+        session.check_new_consumer(&tag, consumers_max)?;
         let slot = session.add_consumer(SessionConsumer {
             tag: tag.clone(),
             queue: Arc::clone(&queue),
@@ -94,17 +94,23 @@ impl Client {
     }
 
     pub(super) fn cancel(&mut self, id: SessionId, tag: Name, nowait: bool) {
-        let known = self.sessions.get(&id).and_then(|session| session.consumer_of(&tag));
+        if !self.cancel_replies(id, &tag) {
+            self.cancel_consumer(id, &tag);
+        }
+        if !nowait {
+            self.say(id, SessionEvent::ConsumeCancelled { consumer: tag });
+        }
+    }
+
+    fn cancel_consumer(&mut self, id: SessionId, tag: &str) {
+        let known = self.sessions.get(&id).and_then(|session| session.consumer_of(tag));
         if let Some((queue, Some(key))) = known {
             queue.cancel(key, &mut self.effects);
             // What is on its way to it is delivered before it is told that it is gone.
             self.gather_mail();
         }
         if let Some(session) = self.sessions.get_mut(&id) {
-            session.remove_consumer(&tag);
-        }
-        if !nowait {
-            self.say(id, SessionEvent::ConsumeCancelled { consumer: tag });
+            session.remove_consumer(tag);
         }
     }
 

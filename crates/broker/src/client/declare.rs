@@ -13,6 +13,7 @@ use super::Client;
 use crate::{
     access::Wish,
     queue::{Kept, Queue},
+    replies::REPLY_TO,
     topology::{Declared, QueueRecord},
 };
 
@@ -58,6 +59,9 @@ impl Client {
 
     pub(super) fn declare_queue(&mut self, id: SessionId, mut wish: DeclareQueue) -> Result<(), Refusal> {
         wish.queue = wish.queue.without_line_ends();
+        if wish.queue.starts_with(REPLY_TO) {
+            return self.declare_reply_to(id, wish);
+        }
         let (record, lsn) = if wish.passive {
             let name = self.queue_name(id, wish.queue.clone())?;
             (self.record(&name)?, self.broker.metadata_position())

@@ -8,12 +8,20 @@ use super::Client;
 use crate::{
     access::Wish,
     queue::Queue,
+    replies::{ReplyConsumer, is_address},
     route::{ExtraKeys, Route},
     session::confirms::Confirms,
 };
 
 /// The longest that RabbitMQ lets a message live, in milliseconds: ten years.
 const EXPIRATION_MS_MAX: u64 = 315_360_000_000;
+
+/// Whom a message reaches.
+struct Destinations {
+    queues: Arc<[Arc<Queue>]>,
+    /// Sessions that wait for it as a direct reply.
+    replies: Vec<Arc<ReplyConsumer>>,
+}
 
 impl Client {
     pub(super) fn select_confirms(&mut self, id: SessionId, nowait: bool) {
@@ -55,13 +63,15 @@ impl Client {
             self.permit_publish(&message)?;
         }
         let flags = message.flags();
+        let message =
+            if flags & flag::REPLY_TO == 0 { message } else { self.with_reply_address(id, message)? };
         if flags & flag::EXPIRATION != 0 {
             check_expiration(&message)?;
         }
         let extra =
             if flags & flag::HEADERS == 0 { ExtraKeys::default() } else { ExtraKeys::parse(&message)? };
-        let queues = match known {
-            Some(queues) if extra.is_empty() => queues,
+        let Destinations { queues, replies } = match known {
+            Some(queues) if extra.is_empty() => Destinations { queues, replies: Vec::new() },
             _ => self.find_route(&message, &extra, epoch)?,
         };
         if flags & flag::USER_ID != 0 {
@@ -72,9 +82,14 @@ impl Client {
             confirms.publish();
             self.publishes.confirm(id);
         }
-        if queues.is_empty() && mandatory {
+        if queues.is_empty() && replies.is_empty() && mandatory {
             self.say(id, SessionEvent::Returned { message });
-        } else if let Some((last, others)) = queues.split_last() {
+            return Ok(());
+        }
+        for consumer in replies {
+            self.publishes.reply(consumer, Arc::clone(&message));
+        }
+        if let Some((last, others)) = queues.split_last() {
             for queue in others {
                 self.publishes.add(queue, Arc::clone(&message));
             }
@@ -86,6 +101,10 @@ impl Client {
     fn permit_publish(&mut self, message: &Message) -> Result<(), Refusal> {
         let exchange = exchange_of(message);
         self.permit(Wish::Publish { exchange: &exchange })?;
+        if exchange.is_empty() {
+            // The default exchange is always there.
+            return Ok(());
+        }
         self.broker.topology.read().publishable(&self.vhost, &exchange)
     }
 
@@ -94,8 +113,12 @@ impl Client {
         message: &Message,
         extra: &ExtraKeys,
         epoch: u64,
-    ) -> Result<Arc<[Arc<Queue>]>, Refusal> {
+    ) -> Result<Destinations, Refusal> {
         let exchange = exchange_of(message);
+        let replies = if exchange.is_empty() { self.find_replies(message, extra) } else { Vec::new() };
+        if extra.is_empty() && is_address(message.routing_key()) {
+            return Ok(Destinations { queues: Arc::default(), replies });
+        }
         self.permit_topic(Permission::Write, &exchange, message.routing_key())?;
         for key in extra.keys() {
             self.permit_topic(Permission::Write, &exchange, key)?;
@@ -105,7 +128,19 @@ impl Client {
         if route.is_cacheable && extra.is_empty() && !queues.is_empty() {
             self.routes.keep(message.address(), Arc::clone(&queues), route, epoch);
         }
-        Ok(queues)
+        Ok(Destinations { queues, replies })
+    }
+
+    /// The sessions that a message reaches as a direct reply, each once.
+    fn find_replies(&self, message: &Message, extra: &ExtraKeys) -> Vec<Arc<ReplyConsumer>> {
+        let keys = std::iter::once(message.routing_key()).chain(extra.keys().iter().map(|key| &**key));
+        let mut found: Vec<Arc<ReplyConsumer>> = Vec::new();
+        for consumer in keys.filter_map(|key| self.broker.replies.find(key)) {
+            if !found.iter().any(|other| Arc::ptr_eq(other, &consumer)) {
+                found.push(consumer);
+            }
+        }
+        found
     }
 
     fn check_user_id(&self, message: &Message) -> Result<(), Refusal> {

@@ -107,6 +107,42 @@ impl<'a> Properties<'a> {
         if input.is_empty() { Ok(properties) } else { Err(PropertiesError::Surplus) }
     }
 
+    /// Writes flag word and list, as [`Properties::parse`] reads them. Texts are at most 255 bytes (cut off beyond).
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let present = [
+            self.content_type.is_some(),
+            self.content_encoding.is_some(),
+            self.raw_headers.is_some(),
+            self.delivery_mode.is_some(),
+            self.priority.is_some(),
+            self.correlation_id.is_some(),
+            self.reply_to.is_some(),
+            self.expiration.is_some(),
+            self.message_id.is_some(),
+            self.timestamp.is_some(),
+            self.kind.is_some(),
+            self.user_id.is_some(),
+            self.app_id.is_some(),
+            self.cluster_id.is_some(),
+        ];
+        let flags = present.iter().fold(0_u16, |flags, present| (flags << 1) | u16::from(*present)) << 2;
+        out.extend_from_slice(&flags.to_be_bytes());
+        put_short(out, self.content_type);
+        put_short(out, self.content_encoding);
+        out.extend_from_slice(self.raw_headers.unwrap_or_default());
+        out.extend(self.delivery_mode);
+        out.extend(self.priority);
+        put_short(out, self.correlation_id);
+        put_short(out, self.reply_to);
+        put_short(out, self.expiration);
+        put_short(out, self.message_id);
+        out.extend(self.timestamp.map(u64::to_be_bytes).into_iter().flatten());
+        put_short(out, self.kind);
+        put_short(out, self.user_id);
+        put_short(out, self.app_id);
+        put_short(out, self.cluster_id);
+    }
+
     /// The headers, parsed.
     ///
     /// # Errors
@@ -114,6 +150,13 @@ impl<'a> Properties<'a> {
     pub fn headers(&self) -> Result<Table, TableError> {
         self.raw_headers.map_or_else(|| Ok(Table::default()), |mut raw| Table::decode(&mut raw))
     }
+}
+
+fn put_short(out: &mut Vec<u8>, text: Option<&[u8]>) {
+    let Some(text) = text else { return };
+    let length = u8::try_from(text.len()).unwrap_or(u8::MAX);
+    out.push(length);
+    out.extend_from_slice(text.get(..length.into()).unwrap_or_default());
 }
 
 fn take_headers<'a>(input: &mut &'a [u8]) -> Result<&'a [u8], PropertiesError> {

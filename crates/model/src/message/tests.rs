@@ -34,6 +34,19 @@ proptest! {
     }
 
     #[test]
+    fn properties_are_written_as_they_were_read(bits in any::<u16>(), bytes in proptest::collection::vec(0_u8..3, 0..60)) {
+        let list = [&(bits & !3 & !flag::HEADERS).to_be_bytes()[..], &bytes].concat();
+        // Any beginning that holds just the properties that the flags announce.
+        for end in 2..=list.len() {
+            if let Ok(properties) = Properties::parse(&list[..end]) {
+                let mut written = Vec::new();
+                properties.encode(&mut written);
+                prop_assert_eq!(&written, &list[..end]);
+            }
+        }
+    }
+
+    #[test]
     fn any_bytes_are_a_message_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         if let Ok(message) = Message::decode(bytes.clone().into()) {
             prop_assert_eq!([message.head(), message.body()].concat(), bytes);
