@@ -148,7 +148,8 @@ impl QueueArguments {
 }
 
 impl Overflow {
-    fn parse(word: &str) -> Option<Self> {
+    /// Reads RabbitMQ's word.
+    pub(crate) fn parse(word: &str) -> Option<Self> {
         Some(match word {
             "drop-head" => Self::DropHead,
             "reject-publish" => Self::RejectPublish,

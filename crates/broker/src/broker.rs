@@ -20,12 +20,15 @@ use storage::{Engine, Fault, LogId, Lsn};
 
 use crate::{
     client::Client,
+    dead_letter::{self, Letter},
     durability::Durability,
     flow::{Alarms, Memory},
     mailbox::{Bell, Mailbox},
     metadata::{METADATA_LOG, Metadata, RecoveryError},
-    queue::{Effects, Queue, Recovered},
+    queue::{Effects, Queue, Recovered, Rules},
     replies::Replies,
+    route::{ExtraKeys, Scratch},
+    timers::Timers,
     topology::{ConnectionId, Entry, Fact, First, QueueId, QueueRecord, Topology},
 };
 
@@ -71,6 +74,7 @@ pub struct Broker {
     reads: Mutex<VecDeque<Arc<Queue>>>,
     reads_wanted: Condvar,
     pub(crate) replies: Replies,
+    timers: Timers,
     clients: Mutex<BTreeMap<ConnectionId, Arc<Mailbox>>>,
     next_connection: AtomicU64,
 }
@@ -106,6 +110,7 @@ impl Broker {
             reads: Mutex::default(),
             reads_wanted: Condvar::new(),
             replies: Replies::default(),
+            timers: Timers::default(),
             clients: Mutex::default(),
             next_connection: AtomicU64::new(1),
             engine,
@@ -118,28 +123,32 @@ impl Broker {
     }
 
     fn revive_queues(&self, recovered: &storage::Recovered) {
-        let mut logs: HashMap<u64, Recovered, FixedState> = HashMap::default();
+        let mut logs: HashMap<u64, BTreeMap<u8, Recovered>, FixedState> = HashMap::default();
         for log in recovered.logs.iter().filter(|log| log.id != METADATA_LOG) {
             // After an unclean stop everything that is still there may have been delivered before.
             let delivered_below = log.delivered_up_to.filter(|_| recovered.clean).unwrap_or(log.state.next);
             let (first, next) = (log.state.first, log.state.next);
             let (messages, bytes) = (log.state.entries, log.state.bytes);
-            logs.insert(log.id.0, Recovered { first, next, messages, bytes, delivered_below });
+            let (queue, level) = QueueId::of_log(log.id.0);
+            let recovered = Recovered { first, next, messages, bytes, delivered_below };
+            logs.entry(queue.0).or_default().insert(level, recovered);
         }
         let topology = self.topology.read();
         let mut queues = self.queues.write();
         for record in topology.queues() {
             let state = logs.remove(&record.id.0).unwrap_or_default();
-            queues.insert(record.id.0, Arc::new(self.live(record, state)));
+            queues.insert(record.id.0, Arc::new(self.live(record, topology.rules_of(record), state)));
         }
         // A queue's end lies in the log before the end of its messages: what is left over here was on its way out.
-        for orphan in logs.into_keys() {
-            self.engine.stage().drop_log(LogId(orphan));
+        for (orphan, levels) in logs {
+            for level in levels.into_keys() {
+                self.engine.stage().drop_log(LogId(QueueId(orphan).level(level)));
+            }
         }
     }
 
-    fn live(&self, record: &Arc<QueueRecord>, state: Recovered) -> Queue {
-        Queue::new(Arc::clone(record), Arc::clone(&self.engine), Arc::clone(&self.memory), state)
+    fn live(&self, record: &Arc<QueueRecord>, rules: Rules, state: BTreeMap<u8, Recovered>) -> Queue {
+        Queue::new(Arc::clone(record), rules, Arc::clone(&self.engine), Arc::clone(&self.memory), state)
     }
 
     /// Whether nothing was ever set up here.
@@ -251,22 +260,31 @@ impl Broker {
         self.metadata_last.store(metadata.last.0, Ordering::Release);
         let mut facts = Vec::new();
         topology.apply(meta, entry, &mut facts);
-        let gone = self.follow(&facts);
+        let gone = self.follow(&topology, &facts);
+        let changed = self.rules_after(&topology, &facts);
         drop(topology);
+        let mut effects = Effects::at(now_ms);
         for queue in gone {
-            self.bury(&queue);
+            self.bury(&queue, &mut effects);
         }
+        for (queue, rules) in changed {
+            queue.set_rules(rules, &mut effects);
+        }
+        // Nothing in it may ask for the metadata, which is locked.
+        debug_assert!(effects.deletions.is_empty(), "neither a burial nor a rule ends a queue at once");
+        self.carry_out(&mut effects);
         Ok(())
     }
 
     /// Keeps the registry of live queues in step; returns those that are gone.
-    fn follow(&self, facts: &[Fact]) -> Vec<Arc<Queue>> {
+    fn follow(&self, topology: &Topology, facts: &[Fact]) -> Vec<Arc<Queue>> {
         let mut queues = self.queues.write();
         let mut gone = Vec::new();
         for fact in facts {
             match fact {
                 Fact::QueueCreated(record) => {
-                    queues.insert(record.id.0, Arc::new(self.live(record, Recovered::default())));
+                    let rules = topology.rules_of(record);
+                    queues.insert(record.id.0, Arc::new(self.live(record, rules, BTreeMap::new())));
                 }
                 Fact::QueueDeleted(record) => gone.extend(queues.remove(&record.id.0)),
                 _ => {}
@@ -275,13 +293,25 @@ impl Broker {
         gone
     }
 
+    /// The queues to which other policies apply now, and what they live by.
+    fn rules_after(&self, topology: &Topology, facts: &[Fact]) -> Vec<(Arc<Queue>, Rules)> {
+        let vhosts = facts.iter().filter_map(|fact| match fact {
+            Fact::PoliciesChanged { vhost } => Some(vhost),
+            _ => None,
+        });
+        let records = vhosts.flat_map(|vhost| topology.queues_of(vhost));
+        records.filter_map(|record| Some((self.queue(record)?, topology.rules_of(record)))).collect()
+    }
+
     /// The end of a queue that is in the topology no more.
-    fn bury(&self, queue: &Arc<Queue>) {
-        let mut effects = Effects::default();
-        if queue.delete(false, false, &mut effects).is_ok() {
-            self.engine.stage().drop_log(LogId(queue.record().id.0));
+    fn bury(&self, queue: &Arc<Queue>, effects: &mut Effects) {
+        if queue.delete(false, false, effects).is_ok() {
+            let logs = queue.logs();
+            let mut staging = self.engine.stage();
+            for log in logs {
+                staging.drop_log(log);
+            }
         }
-        self.carry_out(&mut effects);
     }
 
     /// Deletes a queue for which `may` says so; it is asked when nobody can put anything in any more.
@@ -304,13 +334,72 @@ impl Broker {
             self.reads.lock().extend(effects.reads.drain(..));
             self.reads_wanted.notify_all();
         }
+        for (at_ms, queue) in effects.timers.drain(..) {
+            self.timers.arm(at_ms, queue);
+        }
+        self.end_and_post(effects);
+    }
+
+    /// Ends queues and moves dead letters, which may have further effects.
+    fn end_and_post(&self, effects: &mut Effects) {
         while let Some(queue) = effects.deletions.pop() {
-            self.delete_queue(&queue, 0);
+            self.delete_queue(&queue, effects.now_ms);
+        }
+        if effects.letters.is_empty() {
+            return;
+        }
+        for letter in std::mem::take(&mut effects.letters) {
+            self.post(&letter, effects);
+        }
+        self.carry_out(effects);
+    }
+
+    /// Routes a dead letter and moves it to the queues it is for.
+    fn post(&self, letter: &Letter, effects: &mut Effects) {
+        let vhost = &letter.queue.record().vhost;
+        let (message, mut targets) = match letter.compose(effects.now_ms / 1000) {
+            Ok(message) => {
+                let extra = ExtraKeys::parse(&message).unwrap_or_default();
+                let route = self.topology.read().route(vhost, &message, &extra, &mut Scratch::default());
+                (Arc::new(message), self.live_queues(&route.queues).to_vec())
+            }
+            Err(error) => {
+                tracing::error!(queue = %letter.queue.record().name, %vhost, %error, "a dead letter cannot be written");
+                (Arc::clone(&letter.message), Vec::new())
+            }
+        };
+        targets.retain(|queue| !dead_letter::is_cycle(&message, &queue.record().name));
+        Queue::post(&mut targets, letter, &message, effects);
+    }
+
+    /// The clock begins: `now_ms` is the wall clock, in milliseconds since 1970. Queues that end when they are not used
+    /// count from here.
+    pub fn start_clock(&self, now_ms: u64) {
+        let mut effects = Effects::at(now_ms);
+        for queue in self.queues.read().values() {
+            queue.touch(&mut effects);
+        }
+        self.carry_out(&mut effects);
+    }
+
+    /// Does what is due at `now_ms`.
+    pub fn handle_time(&self, now_ms: u64) {
+        let mut effects = Effects::at(now_ms);
+        while let Some(queue) = self.timers.pop_due(now_ms) {
+            queue.handle_time(&mut effects);
+            self.carry_out(&mut effects);
         }
     }
 
-    /// Reads the log for one queue that wants it, waiting at most `timeout`; false if none did. For a reader thread.
-    pub fn read_one(&self, timeout: Duration) -> bool {
+    /// Waits until something is due after `now_ms`, at most `timeout`. For the thread that then calls
+    /// [`Broker::handle_time`].
+    pub fn wait_for_time(&self, now_ms: u64, timeout: Duration) {
+        self.timers.wait(now_ms, timeout);
+    }
+
+    /// Reads the log for one queue that wants it, waiting at most `timeout`; false if none did. For a reader thread. `clock`
+    /// tells milliseconds since 1970.
+    pub fn read_one(&self, timeout: Duration, clock: impl Fn() -> u64) -> bool {
         let queue = {
             let mut reads = self.reads.lock();
             if reads.is_empty() {
@@ -319,7 +408,7 @@ impl Broker {
             reads.pop_front()
         };
         let Some(queue) = queue else { return false };
-        let mut effects = Effects::default();
+        let mut effects = Effects::at(clock());
         queue.read(&mut effects);
         self.carry_out(&mut effects);
         true
@@ -349,6 +438,6 @@ impl Broker {
     pub fn delivered_below(&self) -> Vec<(LogId, u64)> {
         let queues = self.queues.read();
         let durable = queues.values().filter(|queue| !queue.record().id.is_transient());
-        durable.map(|queue| (LogId(queue.record().id.0), queue.delivered_below())).collect()
+        durable.flat_map(|queue| queue.delivered_below()).collect()
     }
 }

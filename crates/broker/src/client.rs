@@ -22,10 +22,10 @@ use crate::{
     broker::Broker,
     mailbox::{Mail, Mailbox, Notice},
     name_maker::NameMaker,
-    publishes::Publishes,
+    publishes::{Origin, Publishes},
     queue::{Effects, Queue, Settled},
     route::Scratch,
-    session::{Session, deliveries::Unsettled},
+    session::{Session, confirms::Verdict, deliveries::Unsettled},
     topology::ConnectionId,
 };
 
@@ -59,6 +59,8 @@ pub struct Client {
     /// Buffers of `settle`, empty between calls.
     unsettled: Vec<Unsettled>,
     settled: Vec<Settled>,
+    /// Buffer of `hand_over`, empty between calls.
+    refused: Vec<Origin>,
     names: NameMaker,
     exclusive_queues: Vec<Arc<Queue>>,
     /// A get that waits for the disk: whose, and whether it is settled at once.
@@ -97,6 +99,7 @@ impl Client {
             mail: Mail::default(),
             unsettled: Vec::new(),
             settled: Vec::new(),
+            refused: Vec::new(),
             names: NameMaker::new(seed),
             exclusive_queues: Vec::new(),
             waiting_get: None,
@@ -110,6 +113,7 @@ impl Client {
     /// Does what the peer asks; the answers come out of [`Client::poll_event`].
     pub fn handle_command(&mut self, now_ms: u64, command: Command) {
         self.now_ms = now_ms;
+        self.effects.now_ms = now_ms;
         match command {
             Command::Session(id, SessionCommand::Publish { message, mandatory }) => {
                 self.publish(id, message, mandatory);
@@ -197,7 +201,12 @@ impl Client {
         if self.publishes.is_empty() {
             return;
         }
-        let safe_at = self.publishes.hand_over(&mut self.effects);
+        let safe_at = self.publishes.hand_over(&mut self.refused, &mut self.effects);
+        for (id, publish) in self.refused.drain(..) {
+            if let Some(confirms) = self.sessions.get_mut(&id).and_then(|session| session.confirms.as_mut()) {
+                confirms.refuse(publish);
+            }
+        }
         while let Some(id) = self.publishes.confirming.pop() {
             if let Some(session) = self.sessions.get_mut(&id) {
                 session.confirm_at(safe_at);
@@ -261,14 +270,16 @@ impl Client {
                 }
                 self.events.push_back(Event::Session(session.id, event));
             }
-            if let Some((publish, multiple)) = session
-                .confirms
-                .as_mut()
-                .filter(|_| !session.has_failed)
-                .and_then(|confirms| confirms.reached(flushed))
-            {
-                self.events
-                    .push_back(Event::Session(session.id, SessionEvent::Confirmed { publish, multiple }));
+            let confirms = session.confirms.as_mut().filter(|_| !session.has_failed);
+            let verdicts =
+                confirms.into_iter().flat_map(|confirms| std::iter::from_fn(|| confirms.reached(flushed)));
+            for Verdict { publish, multiple, is_taken } in verdicts {
+                let event = if is_taken {
+                    SessionEvent::Confirmed { publish, multiple }
+                } else {
+                    SessionEvent::NotConfirmed { publish, multiple }
+                };
+                self.events.push_back(Event::Session(session.id, event));
             }
             if let Some(lsn) = session.waits_for() {
                 first = Some(first.map_or(lsn, |first| first.min(lsn)));

@@ -18,6 +18,7 @@ pub mod access;
 pub mod argument;
 pub mod broker;
 pub mod client;
+pub mod dead_letter;
 mod durability;
 pub mod flow;
 mod mailbox;
@@ -28,6 +29,7 @@ pub mod queue;
 mod replies;
 pub mod route;
 mod session;
+mod timers;
 pub mod topology;
 
 pub use broker::{Broker, Settings};

@@ -15,7 +15,7 @@ use std::{
 use model::{Message, Name, SessionId};
 use parking_lot::Mutex;
 
-use crate::queue::{ConsumerKey, Place, Queue};
+use crate::queue::{ConsumerKey, Queue, Ticket};
 
 /// Deliveries that wait for one connection, in bytes, before its consumers are stalled.
 pub(crate) const MAILBOX_BYTES_MAX: usize = 256 * 1024;
@@ -44,9 +44,8 @@ pub(crate) struct Delivery {
 /// A message out of a queue, with what is needed to put it back.
 #[derive(Debug)]
 pub(crate) struct Parcel {
-    pub(crate) seq: u64,
+    pub(crate) ticket: Ticket,
     pub(crate) redelivered: bool,
-    pub(crate) place: Place,
     pub(crate) message: Arc<Message>,
 }
 

@@ -31,21 +31,31 @@ pub(crate) struct Publishes {
 struct Batch {
     queue: Arc<Queue>,
     messages: Vec<Arc<Message>>,
+    /// Where each message comes from, for a queue that may refuse it.
+    origins: Vec<Option<Origin>>,
 }
+
+/// A publish that is to be confirmed: its session and its number there.
+pub(crate) type Origin = (SessionId, u64);
 
 impl Publishes {
     /// Adds a message for `queue`.
-    pub(crate) fn add(&mut self, queue: &Arc<Queue>, message: Arc<Message>) {
-        let at = self.find(queue);
-        if let Some(batch) = at.and_then(|at| self.batches.get_mut(at)) {
-            batch.messages.push(message);
-            return;
+    pub(crate) fn add(&mut self, queue: &Arc<Queue>, message: Arc<Message>, origin: Option<Origin>) {
+        let at = self.find(queue).unwrap_or_else(|| self.begin(queue));
+        let Some(batch) = self.batches.get_mut(at) else { return };
+        batch.messages.push(message);
+        if queue.may_refuse() {
+            batch.origins.push(origin);
         }
+    }
+
+    fn begin(&mut self, queue: &Arc<Queue>) -> usize {
         let at = self.batches.len();
         if at >= LINEAR_MAX {
             self.by_queue.insert(queue.record().id.0, at);
         }
-        self.batches.push(Batch { queue: Arc::clone(queue), messages: vec![message] });
+        self.batches.push(Batch { queue: Arc::clone(queue), messages: Vec::new(), origins: Vec::new() });
+        at
     }
 
     fn find(&self, queue: &Arc<Queue>) -> Option<usize> {
@@ -72,15 +82,22 @@ impl Publishes {
             && self.batches.iter().all(|batch| batch.messages.is_empty())
     }
 
-    /// Hands everything to the queues; returns the log position at which all of it is safe.
-    pub(crate) fn hand_over(&mut self, out: &mut Effects) -> Lsn {
+    /// Hands everything to the queues; returns the log position at which all of it is safe, and adds what was not taken
+    /// to `refused`.
+    pub(crate) fn hand_over(&mut self, refused: &mut Vec<Origin>, out: &mut Effects) -> Lsn {
         for (consumer, message) in self.replies.drain(..) {
             consumer.deliver(message);
             out.rings.push(Arc::clone(&consumer.mailbox));
         }
         let mut safe_at = Lsn(0);
+        let mut places = Vec::new();
         for batch in self.batches.iter_mut().filter(|batch| !batch.messages.is_empty()) {
-            safe_at = safe_at.max(batch.queue.publish(&mut batch.messages, out));
+            let is_known = batch.messages.len() == batch.origins.len();
+            safe_at = safe_at.max(batch.queue.publish(&mut batch.messages, &mut places, out));
+            for place in places.drain(..).filter(|_| is_known) {
+                refused.extend(batch.origins.get(place).copied().flatten());
+            }
+            batch.origins.clear();
         }
         if self.batches.len() > KEPT_MAX {
             self.batches.clear();

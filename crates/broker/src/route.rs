@@ -40,6 +40,7 @@ pub(crate) mod term;
 mod topic;
 
 pub use extra_keys::ExtraKeys;
+pub(crate) use extra_keys::headers_of;
 pub use kind::Kind;
 use target::Matches;
 pub(crate) use topic::Words;
@@ -107,7 +108,7 @@ impl<'a> Published<'a> {
 
     /// The headers, parsed when first asked for.
     pub(crate) fn headers(&self) -> &Table {
-        self.headers.get_or_init(|| extra_keys::headers_of(self.message))
+        self.headers.get_or_init(|| headers_of(self.message))
     }
 }
 

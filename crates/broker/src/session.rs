@@ -210,19 +210,17 @@ impl Session {
         let Some(consumer) = self.consumers.get(slot as usize).and_then(Option::as_ref) else {
             return Err(parcel);
         };
-        let Parcel { seq, redelivered, place, message } = parcel;
+        let Parcel { ticket, redelivered, message } = parcel;
         let number = if consumer.no_ack {
             self.deliveries.pass()
         } else {
             let unsettled = Unsettled {
                 queue: Arc::clone(&consumer.queue),
                 consumer: consumer.key,
-                seq,
-                bytes: message.bytes() as u64,
-                place,
+                ticket,
                 message: Some(Arc::clone(&message)),
             };
-            self.deliveries.open(unsettled, place.is_readable(flushed))
+            self.deliveries.open(unsettled, ticket.place.is_readable(flushed))
         };
         let consumer = consumer.tag.clone();
         Ok(SessionEvent::Delivered { consumer, delivery: DeliveryId(number), redelivered, message })
@@ -249,19 +247,17 @@ impl Session {
         left: u64,
         flushed: Lsn,
     ) -> SessionEvent {
-        let Parcel { seq, redelivered, place, message } = parcel;
+        let Parcel { ticket, redelivered, message } = parcel;
         let number = if no_ack {
             self.deliveries.pass()
         } else {
             let unsettled = Unsettled {
                 queue: Arc::clone(queue),
                 consumer: None,
-                seq,
-                bytes: message.bytes() as u64,
-                place,
+                ticket,
                 message: Some(Arc::clone(&message)),
             };
-            self.deliveries.open(unsettled, place.is_readable(flushed))
+            self.deliveries.open(unsettled, ticket.place.is_readable(flushed))
         };
         SessionEvent::Got { delivery: DeliveryId(number), redelivered, message, messages: left }
     }

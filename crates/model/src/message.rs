@@ -3,10 +3,13 @@
 //! Head and body together are also its form on disk, so that neither a publish nor a delivery converts anything:
 //!
 //! ```text
-//! format:u8 (1 = AMQP 0-9-1) | exchange:shortstr | routing key:shortstr | length:u32 properties | body
+//! format:u8 | exchange:shortstr | routing key:shortstr | length:u32 properties | body
 //!                            └─ address ────────────────────────────────┘
 //! ```
 //!
+//! `format` is 1 for AMQP 0-9-1 as published. It is 2 or 3 for a message that the broker has dead-lettered: then the headers
+//! about its deaths are the broker's own, and not something that the publisher made up. With 3 it got a new routing key
+//! at that, which alone counts: its `CC` is there to be read only.
 //! `properties` are the flag words and the list that follows them in a content header, byte for byte.
 
 use bytes::{BufMut, Bytes};
@@ -15,7 +18,9 @@ pub mod properties;
 
 pub use properties::{Properties, PropertiesError, flag};
 
-const FORMAT_AMQP091: u8 = 1;
+const FORMAT_PUBLISHED: u8 = 1;
+const FORMAT_DEAD_LETTERED: u8 = 2;
+const FORMAT_REROUTED: u8 = 3;
 
 /// Bodies up to this size stand behind the head in one allocation; larger ones keep the buffer they came in.
 pub const BODY_INLINE_BYTES_MAX: usize = 4096;
@@ -62,7 +67,7 @@ impl Message {
         if body.len() > BODY_INLINE_BYTES_MAX {
             return Self::with_large_body(exchange, routing_key, properties, Bytes::copy_from_slice(body));
         }
-        Self::assemble(exchange, routing_key, properties, body, Bytes::new())
+        Self::assemble(FORMAT_PUBLISHED, exchange, routing_key, properties, body, Bytes::new())
     }
 
     /// As [`Message::new`], with a body that is kept in the buffer it came in.
@@ -75,13 +80,40 @@ impl Message {
         properties: &[u8],
         body: Bytes,
     ) -> Result<Self, MessageError> {
+        Self::with_format(FORMAT_PUBLISHED, exchange, routing_key, properties, body)
+    }
+
+    /// As [`Message::with_large_body`], for a message whose headers tell of its deaths. `is_rerouted`: the routing key is
+    /// a new one, and `CC` leads nowhere any more.
+    ///
+    /// # Errors
+    /// As [`Message::new`].
+    pub fn dead_lettered(
+        exchange: &[u8],
+        routing_key: &[u8],
+        properties: &[u8],
+        body: Bytes,
+        is_rerouted: bool,
+    ) -> Result<Self, MessageError> {
+        let format = if is_rerouted { FORMAT_REROUTED } else { FORMAT_DEAD_LETTERED };
+        Self::with_format(format, exchange, routing_key, properties, body)
+    }
+
+    fn with_format(
+        format: u8,
+        exchange: &[u8],
+        routing_key: &[u8],
+        properties: &[u8],
+        body: Bytes,
+    ) -> Result<Self, MessageError> {
         if body.len() <= BODY_INLINE_BYTES_MAX {
-            return Self::assemble(exchange, routing_key, properties, &body, Bytes::new());
+            return Self::assemble(format, exchange, routing_key, properties, &body, Bytes::new());
         }
-        Self::assemble(exchange, routing_key, properties, &[], body)
+        Self::assemble(format, exchange, routing_key, properties, &[], body)
     }
 
     fn assemble(
+        format: u8,
         exchange: &[u8],
         routing_key: &[u8],
         properties: &[u8],
@@ -93,7 +125,7 @@ impl Message {
         let routing_key = routing_key.get(..255).unwrap_or(routing_key);
         let head_bytes = 1 + 1 + exchange.len() + 1 + routing_key.len() + 4 + properties.len();
         let mut buffer = Vec::with_capacity(head_bytes + inline.len());
-        buffer.push(FORMAT_AMQP091);
+        buffer.push(format);
         put_short(&mut buffer, exchange);
         let key_at = buffer.len();
         put_short(&mut buffer, routing_key);
@@ -119,7 +151,7 @@ impl Message {
     pub fn decode(payload: Bytes) -> Result<Self, MessageError> {
         let mut rest = &payload[..];
         let format = take(&mut rest, 1)?.first().copied().unwrap_or(0);
-        if format != FORMAT_AMQP091 {
+        if !matches!(format, FORMAT_PUBLISHED | FORMAT_DEAD_LETTERED | FORMAT_REROUTED) {
             return Err(MessageError::UnknownFormat(format));
         }
         take_short(&mut rest)?;
@@ -194,6 +226,16 @@ impl Message {
     /// The priority, 0 if none was given.
     pub fn priority(&self) -> u8 {
         self.priority
+    }
+
+    /// Whether the broker has dead-lettered it: only then its headers say true things about its deaths.
+    pub fn is_dead_lettered(&self) -> bool {
+        matches!(self.buffer.first(), Some(&(FORMAT_DEAD_LETTERED | FORMAT_REROUTED)))
+    }
+
+    /// Whether its routing key alone says where it goes.
+    pub fn is_rerouted(&self) -> bool {
+        self.buffer.first() == Some(&FORMAT_REROUTED)
     }
 
     /// Bytes of head and body.

@@ -13,7 +13,7 @@ use std::{
 use broker::Broker;
 use storage::{Engine, Fault};
 
-use crate::{exit, watch::Watch};
+use crate::{connection::wall_clock_ms, exit, watch::Watch};
 
 /// How long a thread sleeps before it looks whether it is to stop.
 const LOOK_UP: Duration = Duration::from_millis(100);
@@ -51,9 +51,12 @@ impl Threads {
         for _ in 0..READERS {
             let b = Arc::clone(broker);
             spawn("reader", Box::new(move || {
-                    b.read_one(LOOK_UP);
-                }))?;
+                b.read_one(LOOK_UP, wall_clock_ms);
+            }))?;
         }
+        broker.start_clock(wall_clock_ms());
+        let b = Arc::clone(broker);
+        spawn("timer", Box::new(move || keep_time(&b)))?;
         Ok(Self { is_stopping, threads })
     }
 
@@ -99,6 +102,12 @@ fn flush(broker: &Broker, engine: &Engine, watch: &Watch) {
 fn give_up(fault: &Fault) -> ! {
     tracing::error!(%fault, "the log cannot be written: the node stops at once, confirming nothing more");
     process::exit(exit::STORAGE.into());
+}
+
+fn keep_time(broker: &Broker) {
+    let now_ms = wall_clock_ms();
+    broker.handle_time(now_ms);
+    broker.wait_for_time(now_ms, LOOK_UP);
 }
 
 fn keep_house(broker: &Broker, engine: &Engine, watch: &Watch) {

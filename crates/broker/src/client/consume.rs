@@ -150,7 +150,8 @@ impl Client {
             session.limit.release(consumed(unsettled.iter()));
         }
         match outcome {
-            Outcome::Accepted | Outcome::Rejected => self.let_pass(&mut unsettled),
+            Outcome::Accepted => self.let_pass(&mut unsettled),
+            Outcome::Rejected => self.reject(std::mem::take(&mut unsettled)),
             Outcome::Requeued => self.put_back(std::mem::take(&mut unsettled)),
         }
         unsettled.clear();
@@ -171,6 +172,21 @@ impl Client {
             first.queue.settle(&self.settled, &mut self.effects);
             self.settled.clear();
             rest = after;
+        }
+    }
+
+    /// Rejects deliveries for good, queue by queue.
+    fn reject(&mut self, unsettled: Vec<Unsettled>) {
+        let mut by_queue: Vec<(Arc<Queue>, Vec<_>)> = Vec::new();
+        for delivery in unsettled {
+            let rejected = (delivery.settled(), delivery.message);
+            match by_queue.iter_mut().find(|(other, _)| Arc::ptr_eq(other, &delivery.queue)) {
+                Some((_, all)) => all.push(rejected),
+                None => by_queue.push((delivery.queue, vec![rejected])),
+            }
+        }
+        for (queue, rejected) in by_queue {
+            queue.reject(rejected, &mut self.effects);
         }
     }
 

@@ -73,8 +73,13 @@ impl Client {
                 self.declare_as(&wish, false)?
             }
         };
-        let (ready, _, consumers) =
-            self.broker.queue(&record).map_or_else(Default::default, |queue| queue.counts());
+        let (ready, _, consumers) = match self.broker.queue(&record) {
+            Some(queue) => {
+                queue.touch(&mut self.effects);
+                queue.counts()
+            }
+            None => Default::default(),
+        };
         if let Some(session) = self.sessions.get_mut(&id) {
             session.last_queue = Some(record.name.clone());
         }

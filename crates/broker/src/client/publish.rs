@@ -78,8 +78,9 @@ impl Client {
             self.check_user_id(&message)?;
         }
         let message = without_bcc(message, &extra);
-        if let Some(confirms) = self.sessions.get_mut(&id).and_then(|session| session.confirms.as_mut()) {
-            confirms.publish();
+        let confirms = self.sessions.get_mut(&id).and_then(|session| session.confirms.as_mut());
+        let origin = confirms.map(|confirms| (id, confirms.publish()));
+        if origin.is_some() {
             self.publishes.confirm(id);
         }
         if queues.is_empty() && replies.is_empty() && mandatory {
@@ -91,9 +92,9 @@ impl Client {
         }
         if let Some((last, others)) = queues.split_last() {
             for queue in others {
-                self.publishes.add(queue, Arc::clone(&message));
+                self.publishes.add(queue, Arc::clone(&message), origin);
             }
-            self.publishes.add(last, message);
+            self.publishes.add(last, message, origin);
         }
         Ok(())
     }

@@ -140,9 +140,17 @@ pub(crate) struct Consumers {
     next_key: u64,
     /// The one that is alone, if it asked for that.
     exclusive: Option<ConsumerKey>,
+    /// Only one at a time is delivered to.
+    is_single: bool,
+    /// Which one that is.
+    active: Option<ConsumerKey>,
 }
 
 impl Consumers {
+    pub(crate) fn new(is_single: bool) -> Self {
+        Self { is_single, ..Self::default() }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.all.len()
     }
@@ -151,8 +159,9 @@ impl Consumers {
         self.all.is_empty()
     }
 
-    pub(crate) fn has_exclusive(&self) -> bool {
-        self.exclusive.is_some()
+    /// Whether one more cannot be admitted.
+    pub(crate) fn refuses(&self, exclusive: bool) -> bool {
+        self.exclusive.is_some() || (exclusive && (self.is_single || !self.is_empty()))
     }
 
     /// Whether somebody could be delivered to.
@@ -167,6 +176,9 @@ impl Consumers {
             self.exclusive = Some(key);
         }
         self.all.insert(key, consumer);
+        if self.is_single {
+            self.active.get_or_insert(key);
+        }
         self.enter_ring(key);
         key
     }
@@ -182,13 +194,26 @@ impl Consumers {
         if self.exclusive == Some(key) {
             self.exclusive = None;
         }
+        if self.active == Some(key) {
+            self.active = self.successor();
+            if let Some(next) = self.active {
+                self.enter_ring(next);
+            }
+        }
         Some(consumer)
+    }
+
+    /// The one of the highest priority that has waited longest.
+    fn successor(&self) -> Option<ConsumerKey> {
+        let best = self.all.iter().min_by_key(|(key, consumer)| (Reverse(consumer.priority), **key));
+        best.map(|(key, _)| *key)
     }
 
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = Consumer> {
         self.rings.clear();
         self.limited.clear();
         self.exclusive = None;
+        self.active = None;
         std::mem::take(&mut self.all).into_values()
     }
 
@@ -259,6 +284,9 @@ impl Consumers {
     }
 
     fn enter_ring(&mut self, key: ConsumerKey) {
+        if self.is_single && self.active != Some(key) {
+            return;
+        }
         if let Some(consumer) = self.all.get_mut(&key)
             && !consumer.is_in_ring
             && consumer.has_room()

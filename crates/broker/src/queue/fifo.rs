@@ -9,6 +9,9 @@
 //! first. `cold` is a range of sequence numbers of which only storage knows the entries. `tail` takes new messages.
 //! A queue of millions is a small front, a small tail and two numbers.
 //!
+//! An entry that was removed out of turn (it expired) leaves a gap behind until it would come to the head; what is left of
+//! that is never at the head.
+//!
 //! Knows nothing of consumers, locks or disks: what must be read or written is said in the return values.
 //!
 //! Invariants: sequence numbers ascend through front, cold and tail; nothing in cold was ever delivered; `ready` counts
@@ -19,7 +22,10 @@ use std::{collections::VecDeque, ops::RangeInclusive, sync::Arc};
 use model::Message;
 use storage::Lsn;
 
+use self::expiry::Expiry;
 use crate::mailbox::Parcel;
+
+mod expiry;
 
 /// Where a message is beside memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,43 +54,81 @@ impl Place {
     }
 }
 
-/// Messages and their bytes.
+/// Messages and the bytes of their bodies.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Amount {
     /// Messages.
     pub messages: u64,
-    /// Bytes of head and body.
+    /// Bytes of bodies. After a restart an estimate until the messages have been read.
     pub bytes: u64,
 }
 
 impl Amount {
-    fn add(&mut self, bytes: u64) {
+    fn add(&mut self, ticket: &Ticket) {
         self.messages = self.messages.saturating_add(1);
-        self.bytes = self.bytes.saturating_add(bytes);
+        self.bytes = self.bytes.saturating_add(ticket.body_bytes.into());
     }
 
-    fn remove(&mut self, bytes: u64) {
+    fn remove(&mut self, ticket: &Ticket) {
         assert!(self.messages > 0, "more messages leave than there are");
         self.messages = self.messages.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(bytes);
+        self.bytes = self.bytes.saturating_sub(ticket.body_bytes.into());
     }
+
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            messages: self.messages.saturating_add(other.messages),
+            bytes: self.bytes.saturating_add(other.bytes),
+        }
+    }
+
+    fn minus(self, other: Self) -> Self {
+        Self {
+            messages: self.messages.saturating_sub(other.messages),
+            bytes: self.bytes.saturating_sub(other.bytes),
+        }
+    }
+}
+
+/// A message without its body: what is needed to find it again, to put it back, to account for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Ticket {
+    pub(crate) seq: u64,
+    /// Milliseconds since 1970; 0: never.
+    pub(crate) expires_at_ms: u64,
+    pub(crate) place: Place,
+    /// Of head and body.
+    pub(crate) bytes: u32,
+    pub(crate) body_bytes: u32,
+    /// Its priority within the queue.
+    pub(crate) level: u8,
 }
 
 /// A message that comes back from a session or from storage.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    pub(crate) seq: u64,
-    pub(crate) bytes: u64,
+    pub(crate) ticket: Ticket,
     pub(crate) redelivered: bool,
-    pub(crate) place: Place,
+    /// Removed out of turn: a gap.
+    is_gone: bool,
     /// None: to be read from storage.
     pub(crate) message: Option<Arc<Message>>,
 }
 
+impl Entry {
+    pub(crate) fn new(ticket: Ticket, redelivered: bool, message: Option<Arc<Message>>) -> Self {
+        Self { ticket, redelivered, is_gone: false, message }
+    }
+
+    fn resident(&self) -> u64 {
+        if self.message.is_some() { self.ticket.bytes.into() } else { 0 }
+    }
+}
+
 impl From<Parcel> for Entry {
     fn from(parcel: Parcel) -> Self {
-        let Parcel { seq, redelivered, place, message } = parcel;
-        Self { seq, bytes: message.bytes() as u64, redelivered, place, message: Some(message) }
+        let Parcel { ticket, redelivered, message } = parcel;
+        Self::new(ticket, redelivered, Some(message))
     }
 }
 
@@ -95,8 +139,8 @@ pub(crate) struct Read {
     pub(crate) from: u64,
     /// The end of the cold range when it began.
     pub(crate) cold_to: u64,
-    /// Ascending.
-    pub(crate) entries: Vec<(u64, Arc<Message>)>,
+    /// Ascending: number, expiry, message.
+    pub(crate) entries: Vec<(u64, u64, Arc<Message>)>,
     /// Storage had nothing more.
     pub(crate) is_exhausted: bool,
 }
@@ -117,6 +161,7 @@ pub(crate) struct Recovered {
     pub(crate) first: u64,
     pub(crate) next: u64,
     pub(crate) messages: u64,
+    /// Of heads and bodies.
     pub(crate) bytes: u64,
     /// Messages below this number may have been delivered before.
     pub(crate) delivered_below: u64,
@@ -125,6 +170,7 @@ pub(crate) struct Recovered {
 /// See the module's documentation.
 #[derive(Debug)]
 pub(crate) struct Fifo {
+    level: u8,
     front: VecDeque<Entry>,
     cold: Cold,
     tail: VecDeque<Entry>,
@@ -135,6 +181,7 @@ pub(crate) struct Fifo {
     front_bytes: u64,
     /// Bytes of messages in `tail`.
     tail_bytes: u64,
+    expiry: Expiry,
     redelivered_below: u64,
     delivered_below: u64,
 }
@@ -152,10 +199,15 @@ impl Cold {
     }
 }
 
+/// What a head takes beside the body, at least: for an estimate.
+const HEAD_BYTES: u64 = 16;
+
 impl Fifo {
-    pub(crate) fn new(recovered: Recovered) -> Self {
-        let amount = Amount { messages: recovered.messages, bytes: recovered.bytes };
+    pub(crate) fn new(level: u8, recovered: Recovered) -> Self {
+        let heads = recovered.messages.saturating_mul(HEAD_BYTES);
+        let amount = Amount { messages: recovered.messages, bytes: recovered.bytes.saturating_sub(heads) };
         Self {
+            level,
             front: VecDeque::new(),
             cold: Cold { from: recovered.first, to: recovered.next, amount },
             tail: VecDeque::new(),
@@ -164,9 +216,14 @@ impl Fifo {
             unsettled: Amount::default(),
             front_bytes: 0,
             tail_bytes: 0,
+            expiry: if recovered.messages == 0 { Expiry::default() } else { Expiry::unknown() },
             redelivered_below: recovered.delivered_below,
             delivered_below: recovered.delivered_below,
         }
+    }
+
+    pub(crate) fn level(&self) -> u8 {
+        self.level
     }
 
     /// The number that the next message gets.
@@ -210,19 +267,34 @@ impl Fifo {
         if self.cold.is_empty() { None } else { Some((self.cold.from, self.cold.to)) }
     }
 
-    /// Takes a new message in, at the end.
-    pub(crate) fn enqueue(&mut self, message: Arc<Message>, place: Place) {
-        let bytes = message.bytes() as u64;
-        self.ready.add(bytes);
-        self.tail_bytes = self.tail_bytes.saturating_add(bytes);
-        let seq = self.next;
+    /// Takes a new message in, at the end. `expires_at_ms` is 0 for never.
+    pub(crate) fn enqueue(&mut self, message: Arc<Message>, place: Place, expires_at_ms: u64) {
+        let ticket = self.ticket(self.next, place, expires_at_ms, &message);
+        if self.ready.messages == 0 && self.unsettled.messages == 0 {
+            self.expiry = Expiry::default();
+        }
+        self.expiry.note_last(&ticket);
+        self.ready.add(&ticket);
+        self.tail_bytes = self.tail_bytes.saturating_add(ticket.bytes.into());
         self.next = self.next.saturating_add(1);
-        self.tail.push_back(Entry { seq, bytes, redelivered: false, place, message: Some(message) });
+        self.tail.push_back(Entry::new(ticket, false, Some(message)));
+    }
+
+    fn ticket(&self, seq: u64, place: Place, expires_at_ms: u64, message: &Message) -> Ticket {
+        let bytes = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
+        Ticket {
+            seq,
+            expires_at_ms,
+            place,
+            bytes: bytes(message.bytes()),
+            body_bytes: bytes(message.body().len()),
+            level: self.level,
+        }
     }
 
     pub(crate) fn head(&self) -> Head {
         if let Some(entry) = self.front.front() {
-            return if entry.message.is_some() { Head::Ready } else { Head::OnDisk(entry.seq) };
+            return if entry.message.is_some() { Head::Ready } else { Head::OnDisk(entry.ticket.seq) };
         }
         if !self.cold.is_empty() {
             return Head::OnDisk(self.cold.from);
@@ -232,64 +304,131 @@ impl Fifo {
 
     /// Takes the message at the head: it is unsettled from now on. None unless the head is [`Head::Ready`].
     pub(crate) fn take(&mut self) -> Option<Parcel> {
+        let parcel = self.remove_head()?;
+        self.unsettled.add(&parcel.ticket);
+        self.delivered_below = self.delivered_below.max(parcel.ticket.seq.saturating_add(1));
+        Some(parcel)
+    }
+
+    /// Removes the message at the head. None unless the head is [`Head::Ready`].
+    pub(crate) fn remove_head(&mut self) -> Option<Parcel> {
         let (part, part_bytes) = if self.front.is_empty() && self.cold.is_empty() {
             (&mut self.tail, &mut self.tail_bytes)
         } else {
             (&mut self.front, &mut self.front_bytes)
         };
         let message = part.front_mut()?.message.take()?;
-        let entry = part.pop_front()?;
-        *part_bytes = part_bytes.saturating_sub(entry.bytes);
-        self.ready.remove(entry.bytes);
-        self.unsettled.add(entry.bytes);
-        self.delivered_below = self.delivered_below.max(entry.seq.saturating_add(1));
-        Some(Parcel { seq: entry.seq, redelivered: entry.redelivered, place: entry.place, message })
+        let Entry { ticket, redelivered, .. } = part.pop_front()?;
+        *part_bytes = part_bytes.saturating_sub(ticket.bytes.into());
+        self.ready.remove(&ticket);
+        self.expiry.forget(&ticket);
+        self.close_gaps();
+        Some(Parcel { ticket, redelivered, message })
+    }
+
+    /// Removes a message that has expired by `now_ms`, wherever in memory it stands. None if there is none.
+    pub(crate) fn remove_expired(&mut self, now_ms: u64) -> Option<Parcel> {
+        if self.head_expires_at().is_some_and(|at| at <= now_ms) {
+            return self.remove_head();
+        }
+        while let Some(seq) = self.expiry.pop_due(now_ms) {
+            if let Some(parcel) = self.remove(seq) {
+                return Some(parcel);
+            }
+        }
+        None
+    }
+
+    /// When the next message in memory expires, if one does.
+    pub(crate) fn next_expiry(&self) -> Option<u64> {
+        [self.head_expires_at(), self.expiry.next()].into_iter().flatten().min()
+    }
+
+    /// Whether messages may expire that nobody has asked for: then the head must be known.
+    pub(crate) fn may_expire(&self) -> bool {
+        self.expiry.is_seen()
+    }
+
+    fn head_expires_at(&self) -> Option<u64> {
+        let head = match self.front.front() {
+            Some(entry) => entry,
+            None if self.cold.is_empty() => self.tail.front()?,
+            None => return None,
+        };
+        (head.ticket.expires_at_ms != 0 && head.message.is_some()).then_some(head.ticket.expires_at_ms)
+    }
+
+    /// Removes a message in memory out of turn.
+    fn remove(&mut self, seq: u64) -> Option<Parcel> {
+        let find = |part: &VecDeque<Entry>| part.binary_search_by_key(&seq, |entry| entry.ticket.seq).ok();
+        let (part, part_bytes, at) = match find(&self.front) {
+            Some(at) => (&mut self.front, &mut self.front_bytes, at),
+            None => {
+                let at = find(&self.tail)?;
+                (&mut self.tail, &mut self.tail_bytes, at)
+            }
+        };
+        let entry = part.get_mut(at)?;
+        let message = entry.message.take()?;
+        entry.is_gone = true;
+        let (ticket, redelivered) = (entry.ticket, entry.redelivered);
+        *part_bytes = part_bytes.saturating_sub(ticket.bytes.into());
+        self.ready.remove(&ticket);
+        self.close_gaps();
+        Some(Parcel { ticket, redelivered, message })
+    }
+
+    /// Gaps are not left at the head.
+    fn close_gaps(&mut self) {
+        while self.front.pop_front_if(|entry| entry.is_gone).is_some() {}
+        if self.front.is_empty() && self.cold.is_empty() {
+            while self.tail.pop_front_if(|entry| entry.is_gone).is_some() {}
+        }
     }
 
     /// Messages that were taken and reached nobody come back as if they had not been.
     pub(crate) fn unsend(&mut self, parcels: impl Iterator<Item = Parcel>) {
-        let entries: Vec<Entry> = parcels.map(Entry::from).collect();
-        for entry in &entries {
-            self.unsettled.remove(entry.bytes);
-            self.ready.add(entry.bytes);
-            self.front_bytes = self.front_bytes.saturating_add(entry.bytes);
-        }
-        self.merge_into_front(entries);
+        self.take_back(parcels.map(Entry::from).collect());
     }
 
     /// An unsettled message is settled: it is gone.
-    pub(crate) fn settle(&mut self, bytes: u64) {
-        self.unsettled.remove(bytes);
+    pub(crate) fn settle(&mut self, ticket: &Ticket) {
+        self.unsettled.remove(ticket);
     }
 
     /// Unsettled messages come back to their old places, marked redelivered. Any order, no doubles.
     pub(crate) fn requeue(&mut self, mut entries: Vec<Entry>) {
-        entries.sort_unstable_by_key(|entry| entry.seq);
+        entries.sort_unstable_by_key(|entry| entry.ticket.seq);
         for entry in &mut entries {
             entry.redelivered = true;
-            self.unsettled.remove(entry.bytes);
-            self.ready.add(entry.bytes);
-            if entry.message.is_some() {
-                self.front_bytes = self.front_bytes.saturating_add(entry.bytes);
-            }
+        }
+        self.take_back(entries);
+    }
+
+    fn take_back(&mut self, entries: Vec<Entry>) {
+        for entry in &entries {
+            self.unsettled.remove(&entry.ticket);
+            self.ready.add(&entry.ticket);
+            self.front_bytes = self.front_bytes.saturating_add(entry.resident());
+            self.expiry.note(&entry.ticket);
         }
         self.merge_into_front(entries);
     }
 
     fn merge_into_front(&mut self, entries: Vec<Entry>) {
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return };
-        if self.front.front().is_none_or(|head| last.seq < head.seq) {
+        if self.front.front().is_none_or(|head| last.ticket.seq < head.ticket.seq) {
             for entry in entries.into_iter().rev() {
                 self.front.push_front(entry);
             }
             return;
         }
-        if self.front.back().is_some_and(|back| back.seq < first.seq) {
+        if self.front.back().is_some_and(|back| back.ticket.seq < first.ticket.seq) {
             self.front.extend(entries);
             return;
         }
         self.front.extend(entries);
-        self.front.make_contiguous().sort_by_key(|entry| entry.seq);
+        self.front.make_contiguous().sort_by_key(|entry| entry.ticket.seq);
     }
 
     /// Takes in what was read from storage; returns how many messages turned out not to be there.
@@ -298,35 +437,39 @@ impl Fifo {
     /// not waited for.
     pub(crate) fn load(&mut self, read: Read) -> u64 {
         let end = match read.entries.last() {
-            Some((seq, _)) if !read.is_exhausted => seq.saturating_add(1),
+            Some((seq, ..)) if !read.is_exhausted => seq.saturating_add(1),
             _ => read.cold_to,
         };
         let mut at = 0;
-        for (seq, message) in read.entries {
+        for (seq, expires_at_ms, message) in read.entries {
             if !self.cold.is_empty() && (self.cold.from..self.cold.to).contains(&seq) {
-                self.load_cold(seq, message);
+                self.load_cold(seq, expires_at_ms, message);
                 continue;
             }
-            while self.front.get(at).is_some_and(|entry| entry.seq < seq) {
+            while self.front.get(at).is_some_and(|entry| entry.ticket.seq < seq) {
                 at = at.saturating_add(1);
             }
-            if let Some(entry) =
-                self.front.get_mut(at).filter(|entry| entry.seq == seq && entry.message.is_none())
-            {
-                self.front_bytes = self.front_bytes.saturating_add(entry.bytes);
+            let wanted =
+                |entry: &&mut Entry| entry.ticket.seq == seq && entry.message.is_none() && !entry.is_gone;
+            if let Some(entry) = self.front.get_mut(at).filter(wanted) {
+                self.front_bytes = self.front_bytes.saturating_add(entry.ticket.bytes.into());
                 entry.message = Some(message);
+                self.expiry.note(&entry.ticket);
             }
         }
-        self.forget_missing(read.from, end).saturating_add(self.forget_cold_below(end))
+        let missing = self.forget_missing(read.from, end).saturating_add(self.forget_cold_below(end));
+        self.close_gaps();
+        missing
     }
 
     fn forget_missing(&mut self, from: u64, end: u64) -> u64 {
         let before = self.ready.messages;
         let ready = &mut self.ready;
         self.front.retain(|entry| {
-            let is_missing = entry.message.is_none() && (from..end).contains(&entry.seq);
+            let is_missing =
+                entry.message.is_none() && !entry.is_gone && (from..end).contains(&entry.ticket.seq);
             if is_missing {
-                ready.remove(entry.bytes);
+                ready.remove(&entry.ticket);
             }
             !is_missing
         });
@@ -342,22 +485,25 @@ impl Fifo {
             return 0;
         }
         let missing = std::mem::take(&mut self.cold.amount);
-        self.ready.messages = self.ready.messages.saturating_sub(missing.messages);
-        self.ready.bytes = self.ready.bytes.saturating_sub(missing.bytes);
+        self.ready = self.ready.minus(missing);
         missing.messages
     }
 
-    fn load_cold(&mut self, seq: u64, message: Arc<Message>) {
-        let bytes = message.bytes() as u64;
-        self.cold.from = seq.saturating_add(1);
-        self.cold.amount.messages = self.cold.amount.messages.saturating_sub(1);
-        self.cold.amount.bytes =
-            if self.cold.is_empty() { 0 } else { self.cold.amount.bytes.saturating_sub(bytes) };
-        self.front_bytes = self.front_bytes.saturating_add(bytes);
-        let redelivered = seq < self.redelivered_below;
+    fn load_cold(&mut self, seq: u64, expires_at_ms: u64, message: Arc<Message>) {
         // What was in the log when it was read is durable.
-        let place = Place::Log(Lsn(0));
-        self.front.push_back(Entry { seq, bytes, redelivered, place, message: Some(message) });
+        let ticket = self.ticket(seq, Place::Log(Lsn(0)), expires_at_ms, &message);
+        self.cold.from = seq.saturating_add(1);
+        let known = Amount { messages: 1, bytes: ticket.body_bytes.into() };
+        let rest = self.cold.amount.minus(known);
+        // The last one takes with it what an estimate was too high; what it was too low shows now.
+        let is_last = rest.messages == 0;
+        let left = if is_last { Amount::default() } else { rest };
+        self.ready = self.ready.minus(self.cold.amount).plus(left).plus(known);
+        self.cold.amount = left;
+        self.front_bytes = self.front_bytes.saturating_add(ticket.bytes.into());
+        self.expiry.note(&ticket);
+        let redelivered = seq < self.redelivered_below;
+        self.front.push_back(Entry::new(ticket, redelivered, Some(message)));
     }
 
     /// Makes messages in the middle leave memory, until about `window` bytes of ready messages are in it: half of it
@@ -369,60 +515,65 @@ impl Fifo {
         while self.tail_bytes > half {
             let stays = self.cold.is_empty() && self.front_bytes < half;
             let Some(entry) = self.tail.front() else { return };
-            if !stays && !entry.place.is_readable(flushed) {
+            if !stays && !entry.is_gone && !entry.ticket.place.is_readable(flushed) {
                 return;
             }
-            let Some(mut entry) = self.tail.pop_front() else { return };
-            self.tail_bytes = self.tail_bytes.saturating_sub(entry.bytes);
+            let Some(entry) = self.tail.pop_front() else { return };
+            if entry.is_gone {
+                continue;
+            }
+            let bytes = entry.ticket.bytes.into();
+            self.tail_bytes = self.tail_bytes.saturating_sub(bytes);
             if stays {
-                self.front_bytes = self.front_bytes.saturating_add(entry.bytes);
+                self.front_bytes = self.front_bytes.saturating_add(bytes);
                 self.front.push_back(entry);
                 continue;
             }
-            entry.message = None;
+            let seq = entry.ticket.seq;
             if self.cold.is_empty() {
-                self.cold.from = entry.seq;
+                self.cold.from = seq;
             }
-            self.cold.to = entry.seq.saturating_add(1);
-            self.cold.amount.add(entry.bytes);
+            self.cold.to = seq.saturating_add(1);
+            // It is noted again when it is read back.
+            self.expiry.forget(&entry.ticket);
+            self.cold.amount.add(&entry.ticket);
         }
     }
 
     /// Whether memory holds more than `window` bytes of the tail's messages that only a spill can free.
     pub(crate) fn needs_spill(&self, window: u64, flushed: Lsn) -> bool {
         self.tail_bytes > window / 2
-            && self
-                .tail
-                .front()
-                .is_some_and(|entry| entry.place == Place::Memory && !entry.place.is_readable(flushed))
+            && self.tail.front().is_some_and(|entry| {
+                entry.ticket.place == Place::Memory && !entry.ticket.place.is_readable(flushed)
+            })
     }
 
     /// The messages at the start of the tail that must be spilled before they can leave memory, at most `bytes` of them.
-    pub(crate) fn spillable(&self, bytes: u64) -> Vec<(u64, Arc<Message>)> {
+    pub(crate) fn spillable(&self, bytes: u64) -> Vec<(Ticket, Arc<Message>)> {
         let mut sum = 0u64;
         let mut entries = Vec::new();
         for entry in &self.tail {
             if sum >= bytes {
                 break;
             }
-            sum = sum.saturating_add(entry.bytes);
-            if let (Place::Memory, Some(message)) = (entry.place, &entry.message) {
-                entries.push((entry.seq, Arc::clone(message)));
+            sum = sum.saturating_add(entry.ticket.bytes.into());
+            if let (Place::Memory, Some(message)) = (entry.ticket.place, &entry.message) {
+                entries.push((entry.ticket, Arc::clone(message)));
             }
         }
         entries
     }
 
     /// These messages are in the spill file now.
-    pub(crate) fn spilled(&mut self, entries: &[(u64, Arc<Message>)]) -> Vec<u64> {
+    pub(crate) fn spilled(&mut self, entries: &[(Ticket, Arc<Message>)]) -> Vec<u64> {
         let mut gone = Vec::new();
         let mut at = 0;
-        for (seq, _) in entries {
-            while self.tail.get(at).is_some_and(|entry| entry.seq < *seq) {
+        for (Ticket { seq, .. }, _) in entries {
+            while self.tail.get(at).is_some_and(|entry| entry.ticket.seq < *seq) {
                 at = at.saturating_add(1);
             }
-            match self.tail.get_mut(at).filter(|entry| entry.seq == *seq) {
-                Some(entry) => entry.place = Place::Spilled,
+            match self.tail.get_mut(at).filter(|entry| entry.ticket.seq == *seq && !entry.is_gone) {
+                Some(entry) => entry.ticket.place = Place::Spilled,
                 None => gone.push(*seq),
             }
         }
@@ -432,18 +583,20 @@ impl Fifo {
     /// Removes all ready messages. The ranges are what storage is to forget.
     pub(crate) fn purge(&mut self) -> (Amount, Vec<RangeInclusive<u64>>) {
         let mut ranges = Ranges::default();
-        for entry in self.front.drain(..).filter(|entry| entry.place.is_stored()) {
-            ranges.add(entry.seq);
+        let is_stored = |entry: &Entry| entry.ticket.place.is_stored() && !entry.is_gone;
+        for entry in self.front.drain(..).filter(is_stored) {
+            ranges.add(entry.ticket.seq);
         }
         if !self.cold.is_empty() {
             ranges.add_range(self.cold.from..=self.cold.to.saturating_sub(1));
         }
-        for entry in self.tail.drain(..).filter(|entry| entry.place.is_stored()) {
-            ranges.add(entry.seq);
+        for entry in self.tail.drain(..).filter(is_stored) {
+            ranges.add(entry.ticket.seq);
         }
         self.cold.amount = Amount::default();
         self.front_bytes = 0;
         self.tail_bytes = 0;
+        self.expiry.clear();
         (std::mem::take(&mut self.ready), ranges.into_vec())
     }
 }

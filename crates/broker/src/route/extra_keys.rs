@@ -22,7 +22,7 @@ impl ExtraKeys {
     /// When one of the two headers is no array. What is no text inside an array is passed over, as RabbitMQ does.
     pub fn parse(message: &Message) -> Result<Self, Refusal> {
         let mut extra = Self::default();
-        if message.flags() & flag::HEADERS == 0 {
+        if message.flags() & flag::HEADERS == 0 || message.is_rerouted() {
             return Ok(extra);
         }
         let properties = message.properties();
@@ -98,7 +98,7 @@ fn offset(whole: &[u8], part: &[u8]) -> Option<usize> {
 }
 
 /// The headers of a message; a field whose name is not UTF-8 is passed over.
-pub(super) fn headers_of(message: &Message) -> Table {
+pub(crate) fn headers_of(message: &Message) -> Table {
     let mut headers = Table::default();
     for (_, field) in fields_of(message.properties().raw_headers) {
         headers.0.extend(Table::decode_fields(field).unwrap_or_default().0);

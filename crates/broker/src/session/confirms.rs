@@ -1,6 +1,6 @@
 //! The publishes of a session that are not confirmed yet.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use storage::Lsn;
 
@@ -11,12 +11,31 @@ pub(crate) struct Confirms {
     confirmed: u64,
     /// (last publish, position): runs of publishes that become safe together.
     waiting: VecDeque<(u64, Lsn)>,
+    /// The last publish whose fate is known and may be told.
+    safe: u64,
+    /// Publishes that a queue did not take.
+    refused: BTreeSet<u64>,
+}
+
+/// What a publisher is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Verdict {
+    pub(crate) publish: u64,
+    /// It stands for all before it that were not told of yet.
+    pub(crate) multiple: bool,
+    pub(crate) is_taken: bool,
 }
 
 impl Confirms {
-    /// Counts one more publish.
-    pub(crate) fn publish(&mut self) {
+    /// Counts one more publish and returns its number.
+    pub(crate) fn publish(&mut self) -> u64 {
         self.published = self.published.saturating_add(1);
+        self.published
+    }
+
+    /// This one was not taken.
+    pub(crate) fn refuse(&mut self, publish: u64) {
+        self.refused.insert(publish);
     }
 
     /// All publishes counted so far are safe once `lsn` is durable.
@@ -34,23 +53,57 @@ impl Confirms {
         self.waiting.front().map(|(_, lsn)| *lsn)
     }
 
-    /// What can be confirmed now: the last safe publish and whether it stands for several.
-    pub(crate) fn reached(&mut self, flushed: Lsn) -> Option<(u64, bool)> {
-        let mut last = None;
-        while let Some((publish, _)) = self.waiting.front().filter(|(_, lsn)| *lsn <= flushed) {
-            last = Some(*publish);
-            self.waiting.pop_front();
+    /// The next thing that can be told now, for as many publishes as possible.
+    pub(crate) fn reached(&mut self, flushed: Lsn) -> Option<Verdict> {
+        while let Some((publish, _)) = self.waiting.pop_front_if(|(_, lsn)| *lsn <= flushed) {
+            self.safe = publish;
         }
-        let last = last?;
-        let multiple = last.saturating_sub(self.confirmed) > 1;
+        if self.safe <= self.confirmed {
+            return None;
+        }
+        let next = self.confirmed.saturating_add(1);
+        let is_taken = self.refused.first() != Some(&next);
+        let mut last = match self.refused.first() {
+            Some(refused) if is_taken => self.safe.min(refused.saturating_sub(1)),
+            Some(_) => next,
+            None => self.safe,
+        };
+        if !is_taken {
+            self.refused.pop_first();
+            while last < self.safe && self.refused.first() == Some(&last.saturating_add(1)) {
+                self.refused.pop_first();
+                last = last.saturating_add(1);
+            }
+        }
         self.confirmed = last;
-        Some((last, multiple))
+        Some(Verdict { publish: last, multiple: last > next, is_taken })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn taken(publish: u64, multiple: bool) -> Option<Verdict> {
+        Some(Verdict { publish, multiple, is_taken: true })
+    }
+
+    #[test]
+    fn refused_publishes_are_told_in_their_order() {
+        let mut confirms = Confirms::default();
+        let refused = |publish, multiple| Some(Verdict { publish, multiple, is_taken: false });
+        for _ in 0..8 {
+            confirms.publish();
+        }
+        for publish in [3, 4, 5, 8] {
+            confirms.refuse(publish);
+        }
+        confirms.wait(Lsn(7));
+        assert_eq!(confirms.reached(Lsn(6)), None);
+        let told: Vec<_> = std::iter::from_fn(|| confirms.reached(Lsn(7))).collect();
+        let expected = [taken(2, true), refused(5, true), taken(7, true), refused(8, false)];
+        assert_eq!(told, expected.map(Option::unwrap));
+    }
 
     #[test]
     fn a_run_is_confirmed_once_its_position_is_durable() {
@@ -61,9 +114,9 @@ mod tests {
         confirms.publish();
         confirms.wait(Lsn(9));
         assert_eq!(confirms.reached(Lsn(4)), None);
-        assert_eq!(confirms.reached(Lsn(5)), Some((1, false)));
+        assert_eq!(confirms.reached(Lsn(5)), taken(1, false));
         assert_eq!(confirms.waits_for(), Some(Lsn(9)));
-        assert_eq!(confirms.reached(Lsn(9)), Some((3, true)));
+        assert_eq!(confirms.reached(Lsn(9)), taken(3, true));
         assert_eq!(confirms.reached(Lsn(9)), None);
     }
 
@@ -75,6 +128,6 @@ mod tests {
         confirms.publish();
         confirms.wait(Lsn(0));
         assert_eq!(confirms.reached(Lsn(0)), None);
-        assert_eq!(confirms.reached(Lsn(5)), Some((2, true)));
+        assert_eq!(confirms.reached(Lsn(5)), taken(2, true));
     }
 }

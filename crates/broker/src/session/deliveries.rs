@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use model::Message;
 
-use crate::queue::{ConsumerKey, Entry, Place, Queue, Settled};
+use crate::queue::{ConsumerKey, Entry, Queue, Settled, Ticket};
 
 /// Bytes of unsettled messages that a session keeps in memory though they could be read again.
 const RESIDENT_BYTES_MAX: u64 = 1024 * 1024;
@@ -14,22 +14,20 @@ const RESIDENT_BYTES_MAX: u64 = 1024 * 1024;
 pub(crate) struct Unsettled {
     pub(crate) queue: Arc<Queue>,
     pub(crate) consumer: Option<ConsumerKey>,
-    pub(crate) seq: u64,
-    pub(crate) bytes: u64,
-    pub(crate) place: Place,
+    pub(crate) ticket: Ticket,
     /// None if it can be read from storage and memory is better used.
     pub(crate) message: Option<Arc<Message>>,
 }
 
 impl Unsettled {
     pub(crate) fn settled(&self) -> Settled {
-        Settled { consumer: self.consumer, seq: self.seq, bytes: self.bytes, place: self.place }
+        Settled { consumer: self.consumer, ticket: self.ticket }
     }
 
     /// Its form on the way back into its queue.
     pub(crate) fn into_entry(self) -> (Arc<Queue>, Option<ConsumerKey>, Entry) {
-        let Self { queue, consumer, seq, bytes, place, message } = self;
-        (queue, consumer, Entry { seq, bytes, redelivered: true, place, message })
+        let Self { queue, consumer, ticket, message } = self;
+        (queue, consumer, Entry::new(ticket, true, message))
     }
 }
 
@@ -82,7 +80,7 @@ impl Deliveries {
             unsettled.message = None;
         }
         if unsettled.message.is_some() {
-            self.resident = self.resident.saturating_add(unsettled.bytes);
+            self.resident = self.resident.saturating_add(unsettled.ticket.bytes.into());
         }
         self.open.push_back(Some(unsettled));
         number
@@ -123,7 +121,7 @@ impl Deliveries {
 
     fn closed(&mut self, unsettled: &Unsettled) {
         if unsettled.message.is_some() {
-            self.resident = self.resident.saturating_sub(unsettled.bytes);
+            self.resident = self.resident.saturating_sub(unsettled.ticket.bytes.into());
         }
     }
 

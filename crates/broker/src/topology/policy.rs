@@ -1,6 +1,6 @@
 //! Policies: settings for all queues and exchanges whose names match, of users and of operators.
 //!
-//! Here they are kept, checked and found. Of the settings themselves only `alternate-exchange` is acted upon so far.
+//! Here they are kept, checked and found. What they mean for a queue is `queue::rules`.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use model::{Name, refusal::Resource};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use super::{Entry, Fact, Invalid, Topology};
-use crate::access::pattern::Pattern;
+use super::{Entry, Fact, Invalid, QueueRecord, Topology};
+use crate::{access::pattern::Pattern, queue::Rules};
 
 mod key;
 
@@ -166,6 +166,12 @@ impl Topology {
         name: &str,
     ) -> Option<&Policy> {
         self.vhost(vhost)?.policies.matching(side, what, name)
+    }
+
+    /// What a queue lives by: its arguments and the policies that apply to it.
+    pub fn rules_of(&self, record: &QueueRecord) -> Rules {
+        let policy = |side| self.policy_of(&record.vhost, side, AppliedPolicy::ClassicQueue, &record.name);
+        Rules::new(&record.arguments, policy(PolicySide::User), policy(PolicySide::Operator))
     }
 
     /// Makes a policy or changes it.

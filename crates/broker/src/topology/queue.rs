@@ -17,24 +17,37 @@ use crate::argument::{QUEUE_TYPE, QueueArguments, assert_equivalent, assert_equi
 #[serde(transparent)]
 pub struct ConnectionId(pub u64);
 
-/// A queue, and its log. Never given to another queue, not even after a restart.
+/// A queue, and the log of its messages of priority 0. Never given to another queue, not even after a restart.
 ///
 /// ```text
-/// durable:    0 | counter:63                 (from 1; counts on in the metadata log)
-/// transient:  1 | start:23 | counter:40      (start: how often the node was started)
+/// durable:    0 | level:8 | counter:55                 (from 1; counts on in the metadata log)
+/// transient:  1 | level:8 | start:15 | counter:40      (start: how often the node was started)
 /// ```
+/// The level is 0 in the id itself; the logs of its higher priorities have it set.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct QueueId(pub u64);
 
 impl QueueId {
     const TRANSIENT: u64 = 1 << 63;
-    const START_BITS: u32 = 23;
+    const LEVEL_AT: u32 = 55;
+    const START_BITS: u32 = 15;
     const COUNTER_BITS: u32 = 40;
 
     /// Whether nothing of the queue survives a restart.
     pub fn is_transient(self) -> bool {
         self.0 & Self::TRANSIENT != 0
+    }
+
+    /// The log of the messages of priority `level`.
+    pub(crate) fn level(self, level: u8) -> u64 {
+        self.0 | (u64::from(level) << Self::LEVEL_AT)
+    }
+
+    /// The queue and the priority whose messages are in `log`.
+    pub(crate) fn of_log(log: u64) -> (Self, u8) {
+        let level = u8::try_from((log >> Self::LEVEL_AT) & 0xff).unwrap_or_default();
+        (Self(log & !(0xff << Self::LEVEL_AT)), level)
     }
 
     fn transient(start: u64, counter: u64) -> Self {

@@ -87,7 +87,7 @@ impl World {
 
     /// Reads whatever queues want read.
     pub(crate) fn read(&self) {
-        while self.broker.read_one(Duration::ZERO) {}
+        while self.broker.read_one(Duration::ZERO, || 0) {}
     }
 
     /// The node after a power cut now.

@@ -10,6 +10,12 @@ use super::*;
 enum Step {
     Publish {
         stored: bool,
+        /// 0: never.
+        expires_at_ms: u64,
+    },
+    /// Gives up what has expired by then.
+    Expire {
+        now_ms: u64,
     },
     Take,
     /// Settles the n-th unsettled message.
@@ -31,7 +37,9 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        6 => any::<bool>().prop_map(|stored| Step::Publish { stored }),
+        6 => (any::<bool>(), prop_oneof![Just(0), 1u64..100])
+            .prop_map(|(stored, expires_at_ms)| Step::Publish { stored, expires_at_ms }),
+        2 => (0u64..100).prop_map(|now_ms| Step::Expire { now_ms }),
         4 => Just(Step::Take),
         2 => (0usize..8).prop_map(Step::Settle),
         2 => (1usize..4).prop_map(Step::Requeue),
@@ -48,7 +56,8 @@ fn step() -> impl Strategy<Value = Step> {
 struct Naive {
     next: u64,
     ready: BTreeMap<u64, bool>,
-    unsettled: BTreeMap<u64, Place>,
+    unsettled: BTreeMap<u64, Ticket>,
+    expiry: BTreeMap<u64, u64>,
     stored: BTreeMap<u64, Arc<Message>>,
     spilled: BTreeMap<u64, Arc<Message>>,
     delivered_below: u64,
@@ -58,10 +67,6 @@ fn message(seq: u64) -> Arc<Message> {
     Arc::new(Message::new(b"", b"q", &[0, 0], &seq.to_be_bytes()).unwrap())
 }
 
-fn size_of_message(seq: u64) -> u64 {
-    message(seq).bytes() as u64
-}
-
 fn number(message: &Message) -> u64 {
     u64::from_be_bytes(message.body().try_into().unwrap())
 }
@@ -69,20 +74,23 @@ fn number(message: &Message) -> u64 {
 impl Naive {
     fn step(&mut self, fifo: &mut Fifo, step: Step) {
         match step {
-            Step::Publish { stored } => {
+            Step::Publish { stored, expires_at_ms } => {
                 let message = message(self.next);
                 assert_eq!(fifo.next_seq(), self.next);
                 self.ready.insert(self.next, false);
                 if stored {
                     self.stored.insert(self.next, Arc::clone(&message));
                 }
-                fifo.enqueue(message, if stored { Place::Log(Lsn(self.next)) } else { Place::Memory });
+                let place = if stored { Place::Log(Lsn(self.next)) } else { Place::Memory };
+                fifo.enqueue(message, place, expires_at_ms);
+                self.expiry.insert(self.next, expires_at_ms);
                 self.next += 1;
             }
+            Step::Expire { now_ms } => self.expire(fifo, now_ms),
             Step::Take => self.take(fifo),
             Step::Settle(n) => {
                 if let Some(seq) = self.unsettled.keys().nth(n).copied() {
-                    fifo.settle(message(seq).bytes() as u64);
+                    fifo.settle(&self.unsettled[&seq]);
                     self.forget(seq);
                 }
             }
@@ -106,7 +114,8 @@ impl Naive {
             Step::Evict { window, flushed } => fifo.evict(window, Lsn(flushed)),
             Step::Spill => {
                 let entries = fifo.spillable(200);
-                self.spilled.extend(entries.iter().cloned());
+                self.spilled
+                    .extend(entries.iter().map(|(ticket, message)| (ticket.seq, Arc::clone(message))));
                 for gone in fifo.spilled(&entries) {
                     self.spilled.remove(&gone);
                 }
@@ -123,21 +132,43 @@ impl Naive {
             Head::Ready => {
                 let parcel = fifo.take().unwrap();
                 let (seq, redelivered) = self.ready.pop_first().unwrap();
-                assert_eq!((parcel.seq, number(&parcel.message)), (seq, seq));
+                assert_eq!((parcel.ticket.seq, number(&parcel.message)), (seq, seq));
                 assert_eq!(parcel.redelivered, redelivered);
-                self.unsettled.insert(seq, parcel.place);
+                assert_eq!(parcel.ticket.expires_at_ms, self.expiry[&seq]);
+                self.unsettled.insert(seq, parcel.ticket);
                 self.delivered_below = self.delivered_below.max(seq + 1);
             }
+        }
+    }
+
+    fn expire(&mut self, fifo: &mut Fifo, now_ms: u64) {
+        let is_due = |seq: &u64| (1..=now_ms).contains(&self.expiry[seq]);
+        let mut gone = Vec::new();
+        while let Some(parcel) = fifo.remove_expired(now_ms) {
+            let seq = parcel.ticket.seq;
+            assert_eq!(number(&parcel.message), seq);
+            assert!(self.ready.remove(&seq).is_some() && is_due(&seq), "{seq} is ready and due");
+            gone.push(seq);
+        }
+        let in_memory = fifo.front.iter().chain(&fifo.tail).filter(|entry| entry.message.is_some());
+        // Behind a head that must be read first they may wait: it is read because something may expire.
+        let is_head_known = !matches!(fifo.head(), Head::OnDisk(_));
+        for seq in in_memory.map(|entry| entry.ticket.seq).filter(|_| is_head_known) {
+            assert!(!is_due(&seq), "{seq} is due, in memory and still there");
+        }
+        assert!(fifo.next_expiry().is_none_or(|at| at > now_ms));
+        for seq in gone {
+            self.forget(seq);
         }
     }
 
     fn requeue(&mut self, fifo: &mut Fifo, n: usize) {
         let back: Vec<u64> = self.unsettled.keys().step_by(n).copied().collect();
         let entries = back.iter().rev().map(|seq| {
-            let place = self.unsettled[seq];
+            let ticket = self.unsettled[seq];
             // What can be read again need not be kept.
-            let message = (!place.is_stored()).then(|| message(*seq));
-            Entry { seq: *seq, bytes: size_of_message(*seq), redelivered: false, place, message }
+            let message = (!ticket.place.is_stored()).then(|| message(*seq));
+            Entry::new(ticket, false, message)
         });
         fifo.requeue(entries.collect());
         for seq in back {
@@ -150,7 +181,8 @@ impl Naive {
         let Some((from, cold_to)) = fifo.next_on_disk() else { return };
         let mut all = self.stored.clone();
         all.extend(self.spilled.clone());
-        let entries: Vec<_> = all.into_iter().filter(|(seq, _)| *seq >= from).take(count).collect();
+        let some = all.into_iter().filter(|(seq, _)| *seq >= from).take(count);
+        let entries: Vec<_> = some.map(|(seq, message)| (seq, self.expiry[&seq], message)).collect();
         let is_exhausted = entries.is_empty();
         assert_eq!(fifo.load(Read { from, cold_to, entries, is_exhausted }), 0, "nothing is missing");
     }
@@ -162,13 +194,10 @@ impl Naive {
         self.unsettled.clear();
         let bytes = self.stored.values().map(|message| message.bytes() as u64).sum();
         let first = self.stored.keys().next().copied().unwrap_or(self.next);
-        *fifo = Fifo::new(Recovered {
-            first,
-            next: self.next,
-            messages: self.stored.len() as u64,
-            bytes,
-            delivered_below,
-        });
+        *fifo = Fifo::new(
+            0,
+            Recovered { first, next: self.next, messages: self.stored.len() as u64, bytes, delivered_below },
+        );
     }
 
     fn forget(&mut self, seq: u64) {
@@ -180,9 +209,11 @@ impl Naive {
     fn check(&self, fifo: &Fifo) {
         assert_eq!(fifo.ready().messages, self.ready.len() as u64);
         assert_eq!(fifo.unsettled().messages, self.unsettled.len() as u64);
-        let bytes: u64 = self.ready.keys().map(|seq| message(*seq).bytes() as u64).sum();
-        assert_eq!(fifo.ready().bytes, bytes);
+        if fifo.cold.is_empty() {
+            assert_eq!(fifo.ready().bytes, 8 * self.ready.len() as u64, "each body has 8 bytes");
+        }
         assert_eq!(fifo.head() == Head::Empty, self.ready.is_empty());
+        let bytes: u64 = self.ready.keys().map(|seq| message(*seq).bytes() as u64).sum();
         assert!(fifo.resident() <= bytes);
     }
 }
@@ -191,7 +222,7 @@ proptest! {
     #[test]
     fn a_queue_does_what_a_list_does(steps in proptest::collection::vec(step(), 1..120)) {
         let mut naive = Naive { next: 1, delivered_below: 0, ..Naive::default() };
-        let mut fifo = Fifo::new(Recovered { next: 1, first: 1, ..Recovered::default() });
+        let mut fifo = Fifo::new(0, Recovered { next: 1, first: 1, ..Recovered::default() });
         for step in steps {
             naive.step(&mut fifo, step);
             naive.check(&fifo);
@@ -207,16 +238,16 @@ proptest! {
 
 #[test]
 fn what_storage_lost_is_counted_and_not_waited_for() {
-    let mut fifo = Fifo::new(Recovered { first: 1, next: 6, messages: 5, bytes: 50, delivered_below: 0 });
+    let mut fifo = Fifo::new(0, Recovered { first: 1, next: 6, messages: 5, bytes: 50, delivered_below: 0 });
     let read = |from, entries: Vec<u64>, is_exhausted| Read {
         from,
         cold_to: 6,
-        entries: entries.into_iter().map(|seq| (seq, message(seq))).collect(),
+        entries: entries.into_iter().map(|seq| (seq, 0, message(seq))).collect(),
         is_exhausted,
     };
     assert_eq!(fifo.load(read(1, vec![2, 3], false)), 0);
-    assert_eq!(fifo.take().unwrap().seq, 2);
-    assert_eq!(fifo.take().unwrap().seq, 3);
+    assert_eq!(fifo.take().unwrap().ticket.seq, 2);
+    assert_eq!(fifo.take().unwrap().ticket.seq, 3);
     assert_eq!(fifo.head(), Head::OnDisk(4));
     assert_eq!(fifo.load(read(4, vec![], true)), 3, "1, 4 and 5 are not there");
     assert_eq!(fifo.head(), Head::Empty);
@@ -225,16 +256,16 @@ fn what_storage_lost_is_counted_and_not_waited_for() {
 
 #[test]
 fn evicting_keeps_the_ends_in_memory_and_the_middle_out() {
-    let mut fifo = Fifo::new(Recovered { next: 1, first: 1, ..Recovered::default() });
+    let mut fifo = Fifo::new(0, Recovered { next: 1, first: 1, ..Recovered::default() });
     let size = message(1).bytes() as u64;
     for seq in 1..=100 {
-        fifo.enqueue(message(seq), Place::Log(Lsn(seq)));
+        fifo.enqueue(message(seq), Place::Log(Lsn(seq)), 0);
     }
     fifo.evict(10 * size, Lsn(100));
     assert!(fifo.resident() <= 10 * size);
     assert_eq!(fifo.ready().messages, 100);
     for seq in 1..=5 {
-        assert_eq!(fifo.take().unwrap().seq, seq);
+        assert_eq!(fifo.take().unwrap().ticket.seq, seq);
     }
     assert_eq!(fifo.head(), Head::OnDisk(6));
 }

@@ -1,0 +1,168 @@
+//! Delivering: to consumers in turn, and to whoever asks for one message.
+
+use std::sync::Arc;
+
+use model::SessionId;
+
+use super::{Effects, Queue, State, WaitingGet, fifo::Head, levels::Levels, settling::{Forgotten, Settled}};
+use crate::mailbox::{Delivery, Mailbox, Notice, Parcel, Pushed};
+
+/// Deliveries to one consumer before the lock of its mailbox is given up.
+const RUN_DELIVERIES_MAX: usize = 256;
+/// A queue that is consumed reads ahead when fewer messages than this are at hand.
+const READ_AHEAD_BELOW: usize = 2048;
+
+/// The answer to a get.
+#[derive(Debug)]
+pub(crate) enum Got {
+    /// A message, and how many are left.
+    Parcel(Parcel, u64),
+    Nothing,
+    /// The log must be read first: a [`Notice::Got`] follows.
+    Later,
+}
+
+impl Queue {
+    /// Brings the queue to rest after a change: delivers what can be delivered, gives up what expired or is too much,
+    /// and asks for what must be read.
+    pub(super) fn settle_down(self: &Arc<Self>, state: &mut State, out: &mut Effects) {
+        // What expires this very moment is still delivered if somebody is there for it.
+        self.expire(state, out.now_ms.saturating_sub(1), out);
+        if state.consumers.is_anyone_free() {
+            let mut settled = Forgotten::default();
+            while self.deliver_run(state, &mut settled, out) {}
+            settled.forget(self);
+        }
+        self.expire(state, out.now_ms, out);
+        self.drop_surplus(state, out);
+        if !state.is_reading && self.wants_read(state) {
+            state.is_reading = true;
+            out.reads.push(Arc::clone(self));
+        }
+        self.arm(state, out);
+    }
+
+    /// Whether somebody waits for what is on disk, or soon may.
+    fn wants_read(&self, state: &State) -> bool {
+        let State { levels, consumers, gets, .. } = state;
+        if levels.wanted().is_none() {
+            return false;
+        }
+        let is_waited_for =
+            matches!(levels.head(), Head::OnDisk(_)) && (consumers.is_anyone_free() || !gets.is_empty());
+        let has_room =
+            levels.messages_at_hand() < READ_AHEAD_BELOW && levels.front_bytes() < self.memory.window() / 2;
+        is_waited_for || (has_room && !consumers.is_empty()) || state.needs_head()
+    }
+
+    /// Delivers to the consumer whose turn it is; false if nothing more can be delivered.
+    fn deliver_run(self: &Arc<Self>, state: &mut State, settled: &mut Forgotten, out: &mut Effects) -> bool {
+        let State { levels, consumers, .. } = state;
+        if levels.head() != Head::Ready {
+            return false;
+        }
+        let Some((key, is_alone)) = consumers.turn() else { return false };
+        let Some(consumer) = consumers.get_mut(key) else { return false };
+        let run_max = if is_alone { RUN_DELIVERIES_MAX } else { 1 };
+        let mut is_limited = false;
+        while out.run.len() < run_max && levels.head() == Head::Ready {
+            if consumer.prefetch != 0 && !consumer.no_ack && consumer.unsettled >= consumer.prefetch {
+                break;
+            }
+            if !consumer.charge() {
+                is_limited = true;
+                break;
+            }
+            let Some(parcel) = levels.take() else { break };
+            out.run.push(Delivery { session: consumer.session, slot: consumer.slot, parcel });
+        }
+        let mailbox = Arc::clone(&consumer.mailbox);
+        if consumer.no_ack {
+            for Delivery { parcel, .. } in &out.run {
+                levels.settle(&parcel.ticket);
+                settled.add(&parcel.ticket);
+            }
+        }
+        match mailbox.push(&mut out.run, key, || Arc::clone(self)) {
+            Pushed::Room => out.ring(&mailbox),
+            Pushed::Full => {
+                consumers.stall(key);
+                out.ring(&mailbox);
+            }
+            Pushed::Gone => {
+                // The connection is ending: its consumers are about to be removed. What is settled with the delivery
+                // counts as sent; the rest goes back.
+                if consumers.get_mut(key).is_some_and(|consumer| !consumer.no_ack) {
+                    levels.unsend(out.run.drain(..).map(|delivery| delivery.parcel));
+                }
+                out.run.clear();
+                consumers.stall(key);
+            }
+        }
+        consumers.end_turn(key, is_limited);
+        true
+    }
+
+    /// Takes one message out of turn.
+    pub(crate) fn get(
+        self: &Arc<Self>,
+        no_ack: bool,
+        mailbox: &Arc<Mailbox>,
+        session: SessionId,
+        out: &mut Effects,
+    ) -> Got {
+        let mut state = self.state.lock();
+        state.used_ms = out.now_ms;
+        self.expire(&mut state, out.now_ms, out);
+        let got = match state.levels.head() {
+            Head::Empty => Got::Nothing,
+            Head::OnDisk(_) => {
+                state.gets.push(WaitingGet { mailbox: Arc::clone(mailbox), session, no_ack });
+                Got::Later
+            }
+            Head::Ready => match state.levels.take() {
+                Some(parcel) => {
+                    if no_ack {
+                        self.settle_one(&mut state.levels, Settled::from(&parcel));
+                    }
+                    Got::Parcel(parcel, state.levels.ready().messages)
+                }
+                None => Got::Nothing,
+            },
+        };
+        self.settle_down(&mut state, out);
+        self.account(&mut state);
+        got
+    }
+
+    fn settle_one(&self, levels: &mut Levels, settled: Settled) {
+        levels.settle(&settled.ticket);
+        let mut forgotten = Forgotten::default();
+        forgotten.add(&settled.ticket);
+        forgotten.forget(self);
+    }
+
+    pub(super) fn serve_gets(self: &Arc<Self>, state: &mut State, out: &mut Effects) {
+        for get in std::mem::take(&mut state.gets) {
+            if matches!(state.levels.head(), Head::OnDisk(_)) {
+                state.gets.push(get);
+                continue;
+            }
+            let parcel = state.levels.take();
+            let settled = parcel.as_ref().filter(|_| get.no_ack).map(Settled::from);
+            let queue = Arc::clone(self);
+            let left = state.levels.ready().messages;
+            let notice = Notice::Got { session: get.session, queue, parcel, left };
+            match get.mailbox.notify(notice) {
+                Ok(()) => {
+                    if let Some(settled) = settled {
+                        self.settle_one(&mut state.levels, settled);
+                    }
+                    out.ring(&get.mailbox);
+                }
+                Err(Notice::Got { parcel: Some(parcel), .. }) => state.levels.unsend([parcel].into_iter()),
+                Err(_) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Taking messages in, and keeping memory within bounds while doing so.
+
+use std::sync::Arc;
+
+use model::Message;
+use storage::{Lsn, Staging};
+
+use super::{Effects, Place, Queue, State, fifo::Ticket, locked::Locked};
+use crate::argument::Overflow;
+use crate::dead_letter::{Letter, Reason};
+
+/// Bytes of transient messages written to the spill file at once.
+const SPILL_BYTES: u64 = 1024 * 1024;
+
+impl Queue {
+    /// Takes messages in. Returns when they are safe: once this position of the log is durable. Those that the queue
+    /// does not take are told by their places in `messages`.
+    pub(crate) fn publish(
+        self: &Arc<Self>,
+        messages: &mut Vec<Arc<Message>>,
+        refused: &mut Vec<usize>,
+        out: &mut Effects,
+    ) -> Lsn {
+        let mut state = self.state.lock();
+        if self.is_deleted() {
+            // RabbitMQ: what races with the deletion of its queue goes with the queue.
+            messages.clear();
+            return Lsn(0);
+        }
+        let lsn = if state.rules.may_refuse() {
+            self.take_in_one_by_one(&mut state, messages, refused, out)
+        } else {
+            let lsn = self.take_in(&mut state, messages.drain(..), out.now_ms);
+            self.settle_down(&mut state, out);
+            lsn
+        };
+        self.make_room(state);
+        lsn
+    }
+
+    /// Whether there is room depends on what was delivered before: each message is looked at by itself.
+    fn take_in_one_by_one(
+        self: &Arc<Self>,
+        state: &mut State,
+        messages: &mut Vec<Arc<Message>>,
+        refused: &mut Vec<usize>,
+        out: &mut Effects,
+    ) -> Lsn {
+        let mut safe_at = Lsn(0);
+        for (at, message) in messages.drain(..).enumerate() {
+            if !state.has_room_for(&message) {
+                refused.push(at);
+                if let (Overflow::RejectPublishDeadLetter, Some(to)) =
+                    (state.rules.overflow, &state.rules.dead_letter)
+                {
+                    let (queue, to) = (Arc::clone(self), Arc::clone(to));
+                    out.letters.push(Letter { queue, to, reason: Reason::MaxLength, ticket: None, message });
+                }
+                continue;
+            }
+            safe_at = safe_at.max(self.take_in(state, std::iter::once(message), out.now_ms));
+            self.settle_down(state, out);
+        }
+        safe_at
+    }
+
+    fn take_in(&self, state: &mut State, messages: impl Iterator<Item = Arc<Message>>, now_ms: u64) -> Lsn {
+        let mut staging = None;
+        for message in messages {
+            self.append(state, &mut staging, message, now_ms);
+        }
+        staging.map_or(Lsn(0), |staging| staging.lsn())
+    }
+
+    /// Puts a message at the end, in memory and, if it is to survive, in the log.
+    fn append<'a>(
+        &'a self,
+        state: &mut State,
+        staging: &mut Option<Staging<'a>>,
+        message: Arc<Message>,
+        now_ms: u64,
+    ) {
+        let level = state.rules.level(&message);
+        let expires_at_ms = state.rules.expires_at_ms(&message, now_ms);
+        let place = if self.record.durable && message.is_persistent() {
+            let staging = staging.get_or_insert_with(|| self.engine.stage());
+            let (head, body) = (message.head(), message.body());
+            let index = state.levels.next_seq(level);
+            let entry = storage::Entry { index, expires_at_ms, priority: level, head, body };
+            staging.append(state.levels.log(level), entry);
+            Place::Log(staging.lsn())
+        } else {
+            Place::Memory
+        };
+        state.levels.enqueue(level, message, place, expires_at_ms);
+    }
+
+    /// Moves a dead letter into `targets`, each of which appears once, and out of the log of the queue that gave it up: one
+    /// group of the log, so that no crash loses or doubles it.
+    pub(crate) fn post(
+        targets: &mut [Arc<Self>],
+        letter: &Letter,
+        message: &Arc<Message>,
+        out: &mut Effects,
+    ) {
+        // Several queues are locked at once only here, always in this order.
+        targets.sort_unstable_by_key(|queue| queue.record.id);
+        let mut states: Vec<_> = targets.iter().map(|queue| (queue, queue.state.lock())).collect();
+        states.retain(|(queue, state)| !queue.is_deleted() && state.has_room_for(message));
+        let mut staging = Some(letter.queue.engine.stage());
+        for (queue, state) in &mut states {
+            queue.append(state, &mut staging, Arc::clone(message), out.now_ms);
+        }
+        if let (Some(staging), Some(ticket)) = (&mut staging, &letter.ticket)
+            && ticket.place.is_stored()
+        {
+            staging.settle(letter.queue.log(ticket), &[ticket.seq..=ticket.seq]);
+        }
+        drop(staging);
+        for (queue, mut state) in states {
+            queue.settle_down(&mut state, out);
+            queue.make_room(state);
+        }
+    }
+
+    /// Lets messages leave memory beyond the queue's window, spilling those that are nowhere else.
+    fn make_room<'a>(&'a self, mut state: Locked<'a, State>) {
+        let window = self.memory.window();
+        if state.levels.resident() > window / 2 {
+            let flushed = self.engine.flushed();
+            state.levels.evict(window, flushed);
+            if let Some(level) = state.levels.needs_spill(window, flushed) {
+                let entries = state.levels.spillable(level, SPILL_BYTES);
+                drop(state);
+                state = self.spill(level, &entries);
+                state.levels.evict(window, flushed);
+            }
+        }
+        self.account(&mut state);
+    }
+
+    fn spill(&self, level: u8, entries: &[(Ticket, Arc<Message>)]) -> Locked<'_, State> {
+        let log = storage::LogId(self.record.id.level(level));
+        let records: Vec<_> = entries
+            .iter()
+            .map(|(ticket, message)| storage::Entry {
+                index: ticket.seq,
+                expires_at_ms: ticket.expires_at_ms,
+                priority: level,
+                head: message.head(),
+                body: message.body(),
+            })
+            .collect();
+        let outcome = self.engine.spill(log, &records);
+        let mut state = self.state.lock();
+        match outcome {
+            Ok(()) => {
+                let gone = state.levels.spilled(level, entries);
+                self.forget(log, &gone.into_iter().map(|seq| seq..=seq).collect::<Vec<_>>());
+            }
+            Err(fault) => {
+                tracing::warn!(queue = %self.record.name, %fault, "cannot spill transient messages: they stay in memory")
+            }
+        }
+        state
+    }
+}

@@ -1,0 +1,218 @@
+//! The priority levels of a queue: one [`Fifo`] each, and one log each.
+//!
+//! A queue without priorities has level 0 only and pays for no other. Levels come into being with their first message; one
+//! that is empty costs a few words. What a level knows of the others: nothing.
+
+use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
+
+use model::Message;
+use storage::{LogId, Lsn};
+
+use super::fifo::{Amount, Entry, Fifo, Head, Place, Read, Recovered, Ticket};
+use crate::{mailbox::Parcel, topology::QueueId};
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Levels {
+    id: QueueId,
+    lowest: Fifo,
+    /// The highest first.
+    higher: BTreeMap<Reverse<u8>, Fifo>,
+}
+
+/// What a read of the log is to bring.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    pub(super) level: u8,
+    pub(super) from: u64,
+    pub(super) cold_to: u64,
+}
+
+impl Levels {
+    pub(super) fn new(id: QueueId, recovered: BTreeMap<u8, Recovered>) -> Self {
+        let mut levels = Self { id, lowest: Fifo::new(0, Recovered::default()), higher: BTreeMap::new() };
+        for (level, recovered) in recovered {
+            let fifo = Fifo::new(level, recovered);
+            if level == 0 {
+                levels.lowest = fifo;
+            } else {
+                levels.higher.insert(Reverse(level), fifo);
+            }
+        }
+        levels
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Fifo> {
+        self.higher.values().chain([&self.lowest])
+    }
+
+    fn all_mut(&mut self) -> impl Iterator<Item = &mut Fifo> {
+        self.higher.values_mut().chain([&mut self.lowest])
+    }
+
+    fn level(&mut self, level: u8) -> &mut Fifo {
+        if level == 0 {
+            return &mut self.lowest;
+        }
+        self.higher.entry(Reverse(level)).or_insert_with(|| Fifo::new(level, Recovered::default()))
+    }
+
+    /// The level whose messages come first.
+    fn first(&self) -> &Fifo {
+        self.higher.values().find(|fifo| fifo.head() != Head::Empty).unwrap_or(&self.lowest)
+    }
+
+    fn first_mut(&mut self) -> &mut Fifo {
+        self.higher.values_mut().find(|fifo| fifo.head() != Head::Empty).unwrap_or(&mut self.lowest)
+    }
+
+    /// The log of a level.
+    pub(super) fn log(&self, level: u8) -> LogId {
+        LogId(self.id.level(level))
+    }
+
+    /// The logs that may hold something.
+    pub(super) fn logs(&self) -> impl Iterator<Item = LogId> {
+        let levels = self.higher.keys().map(|Reverse(level)| *level).chain([0]);
+        levels.map(|level| self.log(level))
+    }
+
+    /// The number that the next message of a level gets.
+    pub(super) fn next_seq(&mut self, level: u8) -> u64 {
+        self.level(level).next_seq()
+    }
+
+    pub(super) fn ready(&self) -> Amount {
+        self.all().fold(Amount::default(), |sum, fifo| sum.plus(fifo.ready()))
+    }
+
+    pub(super) fn unsettled(&self) -> Amount {
+        self.all().fold(Amount::default(), |sum, fifo| sum.plus(fifo.unsettled()))
+    }
+
+    /// Bytes of ready messages in memory.
+    pub(super) fn resident(&self) -> u64 {
+        self.all().fold(0, |sum, fifo| sum.saturating_add(fifo.resident()))
+    }
+
+    /// For each log: everything below this number may have been delivered.
+    pub(super) fn delivered_below(&self) -> impl Iterator<Item = (LogId, u64)> {
+        let highest = self.higher.iter().map(|(Reverse(level), fifo)| (*level, fifo));
+        highest.chain([(0, &self.lowest)]).map(|(level, fifo)| (self.log(level), fifo.delivered_below()))
+    }
+
+    pub(super) fn head(&self) -> Head {
+        self.first().head()
+    }
+
+    pub(super) fn messages_at_hand(&self) -> usize {
+        self.first().messages_at_hand()
+    }
+
+    /// Bytes of messages in memory that are wanted next.
+    pub(super) fn front_bytes(&self) -> u64 {
+        self.first().front_bytes()
+    }
+
+    /// What is to be read next, for the level whose messages come first.
+    pub(super) fn wanted(&self) -> Option<Wanted> {
+        let first = self.first();
+        let (from, cold_to) = first.next_on_disk()?;
+        Some(Wanted { level: first.level(), from, cold_to })
+    }
+
+    pub(super) fn enqueue(&mut self, level: u8, message: Arc<Message>, place: Place, expires_at_ms: u64) {
+        self.level(level).enqueue(message, place, expires_at_ms);
+    }
+
+    pub(super) fn take(&mut self) -> Option<Parcel> {
+        self.first_mut().take()
+    }
+
+    pub(super) fn remove_head(&mut self) -> Option<Parcel> {
+        self.first_mut().remove_head()
+    }
+
+    pub(super) fn remove_expired(&mut self, now_ms: u64) -> Option<Parcel> {
+        self.all_mut().find_map(|fifo| fifo.remove_expired(now_ms))
+    }
+
+    /// When the next message in memory expires, if one does.
+    pub(super) fn next_expiry(&self) -> Option<u64> {
+        self.all().filter_map(Fifo::next_expiry).min()
+    }
+
+    pub(super) fn may_expire(&self) -> bool {
+        self.all().any(Fifo::may_expire)
+    }
+
+    pub(super) fn settle(&mut self, ticket: &Ticket) {
+        self.level(ticket.level).settle(ticket);
+    }
+
+    pub(super) fn unsend(&mut self, parcels: impl Iterator<Item = Parcel>) {
+        if self.higher.is_empty() {
+            self.lowest.unsend(parcels);
+            return;
+        }
+        let mut by_level: BTreeMap<u8, Vec<Parcel>> = BTreeMap::new();
+        for parcel in parcels {
+            by_level.entry(parcel.ticket.level).or_default().push(parcel);
+        }
+        for (level, parcels) in by_level {
+            self.level(level).unsend(parcels.into_iter());
+        }
+    }
+
+    pub(super) fn requeue(&mut self, entries: Vec<Entry>) {
+        if self.higher.is_empty() {
+            self.lowest.requeue(entries);
+            return;
+        }
+        let mut by_level: BTreeMap<u8, Vec<Entry>> = BTreeMap::new();
+        for entry in entries {
+            by_level.entry(entry.ticket.level).or_default().push(entry);
+        }
+        for (level, entries) in by_level {
+            self.level(level).requeue(entries);
+        }
+    }
+
+    pub(super) fn load(&mut self, level: u8, read: Read) -> u64 {
+        self.level(level).load(read)
+    }
+
+    pub(super) fn evict(&mut self, window: u64, flushed: Lsn) {
+        for fifo in self.all_mut() {
+            fifo.evict(window, flushed);
+        }
+    }
+
+    /// A level that holds more than `window` bytes which only a spill can free.
+    pub(super) fn needs_spill(&self, window: u64, flushed: Lsn) -> Option<u8> {
+        self.all().find(|fifo| fifo.needs_spill(window, flushed)).map(Fifo::level)
+    }
+
+    pub(super) fn spillable(&mut self, level: u8, bytes: u64) -> Vec<(Ticket, Arc<Message>)> {
+        self.level(level).spillable(bytes)
+    }
+
+    pub(super) fn spilled(&mut self, level: u8, entries: &[(Ticket, Arc<Message>)]) -> Vec<u64> {
+        self.level(level).spilled(entries)
+    }
+
+    /// Removes all ready messages; says what the logs are to forget.
+    pub(super) fn purge(
+        &mut self,
+        mut forget: impl FnMut(LogId, &[std::ops::RangeInclusive<u64>]),
+    ) -> Amount {
+        let mut sum = Amount::default();
+        let id = self.id;
+        for fifo in self.all_mut() {
+            let (amount, ranges) = fifo.purge();
+            forget(LogId(id.level(fifo.level())), &ranges);
+            sum = sum.plus(amount);
+        }
+        sum
+    }
+}

@@ -1,0 +1,107 @@
+//! The rules a queue lives by: its arguments and the policies that apply to it, put together.
+
+use std::sync::Arc;
+
+use model::{Message, Name, message::flag};
+use serde_json::Value as Json;
+
+use crate::{
+    argument::{Overflow, QueueArguments},
+    dead_letter::DeadLetterTo,
+    topology::Policy,
+};
+
+/// See the module's documentation. What can be set by argument and by policies: the lower number counts, of other values
+/// the argument's, but an operator's before a user's.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Rules {
+    /// How long messages live, in milliseconds.
+    pub message_ttl_ms: Option<u64>,
+    /// How long the queue lives unused, in milliseconds.
+    pub expires_ms: Option<u64>,
+    /// The most ready messages.
+    pub max_length: Option<u64>,
+    /// The most bytes of bodies of ready messages.
+    pub max_length_bytes: Option<u64>,
+    /// What happens above that.
+    pub overflow: Overflow,
+    /// Where messages go that the queue gives up.
+    pub dead_letter: Option<Arc<DeadLetterTo>>,
+    /// The highest priority; None for a queue without priorities.
+    pub max_priority: Option<u8>,
+}
+
+impl Rules {
+    /// Puts arguments, a user's policy and an operator's policy together.
+    pub(crate) fn new(
+        arguments: &QueueArguments,
+        policy: Option<&Policy>,
+        operator_policy: Option<&Policy>,
+    ) -> Self {
+        let of = |policy: Option<&Policy>, key: &str| policy?.definition.get(key).cloned();
+        let lowest = |argument: Option<u64>, key: &str| {
+            let number = |policy| of(policy, key).as_ref().and_then(Json::as_u64);
+            [argument, number(policy), number(operator_policy)].into_iter().flatten().min()
+        };
+        let text = |key: &str| of(policy, key).and_then(|value| value.as_str().map(str::to_owned));
+        let name = |key: &str| text(key).and_then(|text| Name::parse(&text).ok());
+        let overflow = |policy| of(policy, "overflow").and_then(|word| Overflow::parse(word.as_str()?));
+        let dead_letter = match &arguments.dead_letter_exchange {
+            Some(exchange) => Some((exchange.clone(), arguments.dead_letter_routing_key.clone())),
+            None => name("dead-letter-exchange").map(|exchange| (exchange, None)),
+        };
+        let dead_letter = dead_letter.map(|(exchange, key)| {
+            let routing_key = key.or_else(|| name("dead-letter-routing-key"));
+            Arc::new(DeadLetterTo { exchange, routing_key })
+        });
+        Self {
+            message_ttl_ms: lowest(arguments.message_ttl_ms, "message-ttl"),
+            expires_ms: lowest(arguments.expires_ms, "expires"),
+            max_length: lowest(arguments.max_length, "max-length"),
+            max_length_bytes: lowest(arguments.max_length_bytes, "max-length-bytes"),
+            overflow: arguments
+                .overflow
+                .or_else(|| overflow(operator_policy))
+                .or_else(|| overflow(policy))
+                .unwrap_or_default(),
+            dead_letter,
+            max_priority: arguments.max_priority,
+        }
+    }
+
+    /// Whether publishes may be refused.
+    pub(super) fn may_refuse(&self) -> bool {
+        self.has_limit() && self.overflow != Overflow::DropHead
+    }
+
+    pub(super) fn has_limit(&self) -> bool {
+        self.max_length.is_some() || self.max_length_bytes.is_some()
+    }
+
+    /// Whether so many messages and bytes are too many.
+    pub(super) fn is_over(&self, messages: u64, bytes: u64) -> bool {
+        self.max_length.is_some_and(|max| messages > max)
+            || self.max_length_bytes.is_some_and(|max| bytes > max)
+    }
+
+    /// The priority level of a message.
+    pub(super) fn level(&self, message: &Message) -> u8 {
+        self.max_priority.map_or(0, |max| message.priority().min(max))
+    }
+
+    /// When a message that comes in now expires, in milliseconds since 1970; 0: never.
+    pub(super) fn expires_at_ms(&self, message: &Message, now_ms: u64) -> u64 {
+        let own = if message.flags() & flag::EXPIRATION == 0 { None } else { expiration_ms(message) };
+        let ttl_ms = [own, self.message_ttl_ms].into_iter().flatten().min();
+        // 0 stands for never.
+        ttl_ms.map_or(0, |ttl_ms| now_ms.saturating_add(ttl_ms).max(1))
+    }
+}
+
+/// The message's own time to live; that it is a number was checked when it was published.
+fn expiration_ms(message: &Message) -> Option<u64> {
+    std::str::from_utf8(message.properties().expiration?).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests;

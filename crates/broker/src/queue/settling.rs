@@ -1,0 +1,168 @@
+//! Settling: deliveries that are done with, come back, or are rejected for good.
+
+use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
+
+use model::Message;
+use storage::LogId;
+
+use super::{
+    ConsumerKey, Consumers, Effects, Entry, Queue,
+    fifo::{Ranges, Ticket},
+};
+use crate::{
+    dead_letter::{Letter, Reason},
+    mailbox::Parcel,
+};
+
+/// A settled delivery, as its session remembers it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settled {
+    /// None for a get.
+    pub(crate) consumer: Option<ConsumerKey>,
+    pub(crate) ticket: Ticket,
+}
+
+impl From<&Parcel> for Settled {
+    fn from(parcel: &Parcel) -> Self {
+        Self { consumer: None, ticket: parcel.ticket }
+    }
+}
+
+/// Messages that storage need not keep, level by level.
+#[derive(Debug, Default)]
+pub(super) struct Forgotten {
+    lowest: Ranges,
+    higher: BTreeMap<u8, Ranges>,
+}
+
+impl Forgotten {
+    pub(super) fn add(&mut self, ticket: &Ticket) {
+        if !ticket.place.is_stored() {
+            return;
+        }
+        match ticket.level {
+            0 => self.lowest.add(ticket.seq),
+            level => self.higher.entry(level).or_default().add(ticket.seq),
+        }
+    }
+
+    /// Tells storage.
+    pub(super) fn forget(&self, queue: &Queue) {
+        let id = queue.record.id;
+        queue.forget(LogId(id.level(0)), self.lowest.as_slice());
+        for (level, ranges) in &self.higher {
+            queue.forget(LogId(id.level(*level)), ranges.as_slice());
+        }
+    }
+}
+
+impl Queue {
+    /// Removes entries from a log.
+    pub(super) fn forget(&self, log: LogId, ranges: &[RangeInclusive<u64>]) {
+        if !ranges.is_empty() {
+            self.engine.stage().settle(log, ranges);
+        }
+    }
+
+    /// The log in which a message is.
+    pub(super) fn log(&self, ticket: &Ticket) -> LogId {
+        LogId(self.record.id.level(ticket.level))
+    }
+
+    /// Deliveries are settled.
+    pub(crate) fn settle(self: &Arc<Self>, settled: &[Settled], out: &mut Effects) {
+        let mut forgotten = Forgotten::default();
+        let mut state = self.state.lock();
+        for delivery in settled {
+            state.levels.settle(&delivery.ticket);
+            forgotten.add(&delivery.ticket);
+        }
+        forgotten.forget(self);
+        credit(&mut state.consumers, settled.iter().map(|delivery| delivery.consumer));
+        self.settle_down(&mut state, out);
+        self.account(&mut state);
+    }
+
+    /// Deliveries are rejected for good: settled, and dead-lettered if there is a place for that.
+    pub(crate) fn reject(
+        self: &Arc<Self>,
+        rejected: Vec<(Settled, Option<Arc<Message>>)>,
+        out: &mut Effects,
+    ) {
+        if self.state.lock().rules.dead_letter.is_none() {
+            let settled: Vec<_> = rejected.into_iter().map(|(settled, _)| settled).collect();
+            self.settle(&settled, out);
+            return;
+        }
+        let fetched = rejected.into_iter().map(|(settled, message)| {
+            let message = message.or_else(|| self.fetch(&settled.ticket));
+            (settled, message)
+        });
+        let fetched: Vec<_> = fetched.collect();
+        let mut forgotten = Forgotten::default();
+        let mut state = self.state.lock();
+        credit(&mut state.consumers, fetched.iter().map(|(settled, _)| settled.consumer));
+        for (settled, message) in fetched {
+            state.levels.settle(&settled.ticket);
+            // One that cannot be read stays in the log, for whoever repairs it.
+            if let Some(message) = message {
+                let parcel = Parcel { ticket: settled.ticket, redelivered: false, message };
+                self.give_up(&state.rules, parcel, Reason::Rejected, &mut forgotten, out);
+            }
+        }
+        forgotten.forget(self);
+        self.settle_down(&mut state, out);
+        self.account(&mut state);
+    }
+
+    /// A message leaves the queue without having been consumed.
+    pub(super) fn give_up(
+        self: &Arc<Self>,
+        rules: &super::Rules,
+        parcel: Parcel,
+        reason: Reason,
+        forgotten: &mut Forgotten,
+        out: &mut Effects,
+    ) {
+        let Parcel { ticket, message, .. } = parcel;
+        match &rules.dead_letter {
+            Some(to) => out.letters.push(Letter {
+                queue: Arc::clone(self),
+                to: Arc::clone(to),
+                reason,
+                ticket: Some(ticket),
+                message,
+            }),
+            None => forgotten.add(&ticket),
+        }
+    }
+
+    /// Deliveries come back to their old places; those of a queue that is gone are gone.
+    pub(crate) fn requeue(self: &Arc<Self>, returned: Vec<(Option<ConsumerKey>, Entry)>, out: &mut Effects) {
+        let mut state = self.state.lock();
+        if self.is_deleted() {
+            return;
+        }
+        credit(&mut state.consumers, returned.iter().map(|(consumer, _)| *consumer));
+        state.levels.requeue(returned.into_iter().map(|(_, entry)| entry).collect());
+        self.settle_down(&mut state, out);
+        self.account(&mut state);
+    }
+}
+
+fn credit(consumers: &mut Consumers, keys: impl Iterator<Item = Option<ConsumerKey>>) {
+    let mut run: Option<(ConsumerKey, u32)> = None;
+    for key in keys.flatten() {
+        match &mut run {
+            Some((last, count)) if *last == key => *count = count.saturating_add(1),
+            _ => {
+                if let Some((last, count)) = run.replace((key, 1)) {
+                    consumers.credit(last, count);
+                }
+            }
+        }
+    }
+    if let Some((last, count)) = run {
+        consumers.credit(last, count);
+    }
+}
