@@ -113,9 +113,11 @@ impl Driver {
     /// task.
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Turn>> {
         loop {
-            let heard_bytes = if self.may_read() { self.listen(cx)? } else { None };
+            let has_listened = self.may_read();
+            let heard_bytes = if has_listened { self.listen(cx)? } else { None };
             let has_more = self.speak(cx)?;
-            self.machine.set_reading(std::time::Instant::now(), self.may_read());
+            let may_read = self.may_read();
+            self.machine.set_reading(std::time::Instant::now(), may_read);
             if self.machine.is_closed() && self.machine.output_bytes() == 0 {
                 return Poll::Ready(Ok(Turn::Ended));
             }
@@ -123,7 +125,9 @@ impl Driver {
                 return Poll::Ready(Ok(Turn::Again));
             }
             let is_late = self.look_at_the_clock(cx);
-            if heard_bytes.is_none() && !is_late {
+            // A socket that was not asked does not wake the task: it is asked once reading is allowed again.
+            let is_to_be_asked = may_read && !has_listened;
+            if heard_bytes.is_none() && !is_late && !is_to_be_asked {
                 return Poll::Pending;
             }
         }

@@ -50,9 +50,12 @@ impl Threads {
         spawn("housekeeping", Box::new(move || keep_house(&b, &e, &w)))?;
         for _ in 0..READERS {
             let b = Arc::clone(broker);
-            spawn("reader", Box::new(move || {
-                b.read_one(LOOK_UP, wall_clock_ms);
-            }))?;
+            spawn(
+                "reader",
+                Box::new(move || {
+                    b.read_one(LOOK_UP, wall_clock_ms);
+                }),
+            )?;
         }
         broker.start_clock(wall_clock_ms());
         let b = Arc::clone(broker);

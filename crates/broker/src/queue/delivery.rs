@@ -4,7 +4,12 @@ use std::sync::Arc;
 
 use model::SessionId;
 
-use super::{Effects, Queue, State, WaitingGet, fifo::Head, levels::Levels, settling::{Forgotten, Settled}};
+use super::{
+    Effects, Queue, State, WaitingGet,
+    fifo::Head,
+    levels::Levels,
+    settling::{Forgotten, Settled},
+};
 use crate::mailbox::{Delivery, Mailbox, Notice, Parcel, Pushed};
 
 /// Deliveries to one consumer before the lock of its mailbox is given up.

@@ -26,6 +26,15 @@ use crate::{
 /// Longer than anything takes here, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(60);
 const QUEUE: Short<'_> = Short(b"q");
+const PUBLISH: Method<'_> = Method::BasicPublish {
+    ticket: 0,
+    exchange: Short(b""),
+    routing_key: QUEUE,
+    mandatory: false,
+    immediate: false,
+};
+/// The property `delivery_mode`, set to 2.
+const PERSISTENT: [u8; 3] = [0x10, 0, 2];
 
 fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
@@ -75,6 +84,20 @@ impl Remote {
         }
     }
 
+    fn declare(&mut self, durable: bool) {
+        let declared = self.ask(&Method::QueueDeclare {
+            ticket: 0,
+            queue: QUEUE,
+            passive: false,
+            durable,
+            exclusive: false,
+            auto_delete: !durable,
+            nowait: false,
+            arguments: RawTable(&[0; 4]),
+        });
+        assert_eq!(declared, MethodId::new(50, 11));
+    }
+
     fn ask(&mut self, method: &Method<'_>) -> MethodId {
         self.peer.method(1, method);
         self.send();
@@ -97,7 +120,7 @@ fn with_broker(test: impl FnOnce(SocketAddr)) {
     let disk = OsDisk::open(folder.path()).unwrap();
     let (engine, recovered) = Engine::open(Arc::new(disk), storage::Options::default()).unwrap();
     let engine = Arc::new(engine);
-    let settings = broker::Settings::default();
+    let settings = broker::Settings { resident_bytes_max: 1024 * 1024, ..broker::Settings::default() };
     let broker = Arc::new(Broker::recover(Arc::clone(&engine), &recovered, settings).unwrap());
     let any = || ".*".to_owned();
     let first = First {
@@ -125,17 +148,7 @@ fn with_broker(test: impl FnOnce(SocketAddr)) {
 fn a_flood_of_publishes_leaves_the_worker_to_its_consumers() {
     with_broker(|address| {
         let mut consumer = Remote::connect(address);
-        let declared = consumer.ask(&Method::QueueDeclare {
-            ticket: 0,
-            queue: QUEUE,
-            passive: false,
-            durable: false,
-            exclusive: false,
-            auto_delete: true,
-            nowait: false,
-            arguments: RawTable(&[0; 4]),
-        });
-        assert_eq!(declared, MethodId::new(50, 11));
+        consumer.declare(false);
         let consuming = consumer.ask(&Method::BasicConsume {
             ticket: 0,
             queue: QUEUE,
@@ -152,15 +165,8 @@ fn a_flood_of_publishes_leaves_the_worker_to_its_consumers() {
         thread::scope(|scope| {
             let _stop = Stop(&is_enough);
             scope.spawn(|| {
-                let publish = Method::BasicPublish {
-                    ticket: 0,
-                    exchange: Short(b""),
-                    routing_key: QUEUE,
-                    mandatory: false,
-                    immediate: false,
-                };
                 for _ in 0..1000 {
-                    publisher.peer.publish(1, &publish, &[0, 0], &[b'x'; 100]);
+                    publisher.peer.publish(1, &PUBLISH, &[0, 0], &[b'x'; 100]);
                 }
                 let flood = publisher.peer.output().to_vec();
                 while !is_enough.load(Ordering::Relaxed) {
@@ -171,5 +177,21 @@ fn a_flood_of_publishes_leaves_the_worker_to_its_consumers() {
                 assert_eq!(consumer.next_method(), MethodId::new(60, 60));
             }
         });
+    });
+}
+
+#[test]
+fn a_get_that_waited_for_the_disk_is_not_the_last_one_to_be_heard() {
+    with_broker(|address| {
+        let mut remote = Remote::connect(address);
+        remote.declare(true);
+        // More than the queue keeps in memory.
+        for _ in 0..200 {
+            remote.peer.publish(1, &PUBLISH, &PERSISTENT, &[b'x'; 50_000]);
+        }
+        for _ in 0..200 {
+            let got = remote.ask(&Method::BasicGet { ticket: 0, queue: QUEUE, no_ack: true });
+            assert_eq!(got, MethodId::new(60, 71));
+        }
     });
 }
