@@ -11,7 +11,7 @@ use crate::error::ProtocolError;
 
 mod term;
 
-use term::Side;
+use term::{Side, missing_type};
 
 /// The longest text of a close frame, in bytes.
 const TEXT_BYTES_MAX: usize = 255;
@@ -132,7 +132,8 @@ impl Reply {
             | Refusal::TopicRefused { .. }
             | Refusal::ExclusiveUse(_)
             | Refusal::InternalExchange(_) => (Channel, AccessRefused),
-            Refusal::InvalidBinding { .. }
+            Refusal::InvalidExchange { .. }
+            | Refusal::InvalidBinding { .. }
             | Refusal::Inequivalent { .. }
             | Refusal::UnknownExchangeType { .. }
             | Refusal::InvalidArgument { .. }
@@ -231,7 +232,9 @@ impl fmt::Display for Explanation<'_> {
         match self.0 {
             Refusal::NotFound(named) => write!(f, "no {named}"),
             Refusal::NoPreviousQueue => f.write_str("no previously declared queue"),
-            Refusal::InvalidBinding { reason } | Refusal::ConnectionLimit { reason } => f.write_str(reason),
+            Refusal::InvalidExchange { reason }
+            | Refusal::InvalidBinding { reason }
+            | Refusal::ConnectionLimit { reason } => f.write_str(reason),
             Refusal::NotImplemented { what } => f.write_str(what),
             Refusal::Inequivalent { argument, named, received, current } => {
                 // RabbitMQ names the types only where one side has nothing.
@@ -253,8 +256,7 @@ impl fmt::Display for Explanation<'_> {
             Refusal::DefaultExchange => f.write_str("operation not permitted on the default exchange"),
             Refusal::SystemExchange(named) => write!(f, "deletion of system {named} not allowed"),
             Refusal::UnknownExchangeType { kind } => {
-                let adjective = if kind.is_empty() { "invalid" } else { "unknown" };
-                write!(f, "{adjective} exchange type '{kind}'")
+                write!(f, "{} exchange type '{kind}'", missing_type(kind))
             }
             Refusal::AccessRefused { permission, named, user } => {
                 write!(f, "{permission} access to {named} refused for user '{user}'")

@@ -79,6 +79,11 @@ pub enum Refusal {
     NotFound(Named),
     /// An empty queue name, but no queue was declared in this session.
     NoPreviousQueue,
+    /// The exchange type does not take such arguments.
+    InvalidExchange {
+        /// In RabbitMQ's words.
+        reason: String,
+    },
     /// The exchange type does not take such a binding key or such arguments.
     InvalidBinding {
         /// In RabbitMQ's words.

@@ -1,4 +1,4 @@
-//! Values of tables as RabbitMQ's texts show them: in Erlang's notation.
+//! Values of tables and words as RabbitMQ's texts show them: in Erlang's notation.
 
 use std::fmt;
 
@@ -11,13 +11,86 @@ impl fmt::Display for Side<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self(Property::None, _) => f.write_str("none"),
-            Self(Property::Plain(word), _) => write!(f, "'{word}'"),
+            Self(Property::Plain(word), _) => write!(f, "'{}'", Atom(word)),
             Self(Property::Value(value), false) => write!(f, "'{}'", Plain(value)),
             Self(Property::Value(value), true) => {
                 write!(f, "the value '{}' of type '{}'", Plain(value), value.type_word())
             }
         }
     }
+}
+
+/// A word as an atom: in quotes unless it is of letters, digits, `_` and `@` and begins with a small letter.
+struct Atom<'a>(&'a str);
+
+impl fmt::Display for Atom<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_plain = self.0.starts_with(|c: char| c.is_ascii_lowercase())
+            && self.0.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '@'));
+        if is_plain { f.write_str(self.0) } else { write!(f, "'{}'", self.0) }
+    }
+}
+
+/// Words that are atoms in a RabbitMQ 4.0.5 without being exchange types, of those that somebody might try. It calls such a
+/// type invalid, and all others unknown.
+const ATOMS: &[&str] = &[
+    "a",
+    "all",
+    "amqp",
+    "any",
+    "b",
+    "bad",
+    "bad_type",
+    "badtype",
+    "bar",
+    "broadcast",
+    "classic",
+    "default",
+    "dummy",
+    "erlang",
+    "error",
+    "exchange",
+    "false",
+    "federation",
+    "foo",
+    "hash",
+    "header",
+    "history",
+    "invalid",
+    "invalid_type",
+    "kind",
+    "local",
+    "message",
+    "messages",
+    "multicast",
+    "name",
+    "nil",
+    "node",
+    "none",
+    "null",
+    "ok",
+    "other",
+    "queue",
+    "quorum",
+    "rabbit",
+    "rabbitmq",
+    "random",
+    "stream",
+    "string",
+    "system",
+    "test",
+    "testing",
+    "true",
+    "type",
+    "undefined",
+    "unknown",
+    "unsupported",
+    "x",
+];
+
+/// What RabbitMQ calls an exchange type that it does not have.
+pub(super) fn missing_type(kind: &str) -> &'static str {
+    if kind.is_empty() || ATOMS.contains(&kind) { "invalid" } else { "unknown" }
 }
 
 /// A value at the top of a text: strings without quotes, the rest as an Erlang term.

@@ -76,6 +76,11 @@ fn refusals_are_worded_as_rabbitmq_does() {
             "PRECONDITION_FAILED - invalid exchange type ''",
         ),
         (
+            Refusal::UnknownExchangeType { kind: name("foo") },
+            Channel,
+            "PRECONDITION_FAILED - invalid exchange type 'foo'",
+        ),
+        (
             Refusal::AccessRefused { permission: Permission::Configure, named: queue(), user: user() },
             Channel,
             "ACCESS_REFUSED - configure access to queue 'q1' in vhost 'census' refused for user 'guest'",
@@ -206,6 +211,7 @@ fn inequivalences_name_the_types_where_one_side_is_missing() {
     };
     for (received, current, text) in [
         (plain("false"), plain("true"), "received 'false' but current is 'true'"),
+        (plain("x-random"), plain("direct"), "received ''x-random'' but current is 'direct'"),
         (
             value(Value::I32(5)),
             Property::None,

@@ -70,14 +70,19 @@ impl Client {
         }
         let extra =
             if flags & flag::HEADERS == 0 { ExtraKeys::default() } else { ExtraKeys::parse(&message)? };
-        let Destinations { queues, replies } = match known {
-            Some(queues) if extra.is_empty() => Destinations { queues, replies: Vec::new() },
-            _ => self.find_route(&message, &extra, epoch)?,
-        };
+        let known = known.filter(|_| extra.is_empty());
+        if known.is_none() {
+            self.permit_topics(&message, &extra)?;
+        }
         if flags & flag::USER_ID != 0 {
             self.check_user_id(&message)?;
         }
+        // From here on nothing is refused, and no exchange gets to see `BCC`.
         let message = without_bcc(message, &extra);
+        let Destinations { queues, replies } = match known {
+            Some(queues) => Destinations { queues, replies: Vec::new() },
+            None => self.find_route(&message, &extra, epoch),
+        };
         let confirms = self.sessions.get_mut(&id).and_then(|session| session.confirms.as_mut());
         let origin = confirms.map(|confirms| (id, confirms.publish()));
         if origin.is_some() {
@@ -109,27 +114,27 @@ impl Client {
         self.broker.topology.read().publishable(&self.vhost, &exchange)
     }
 
-    fn find_route(
-        &mut self,
-        message: &Message,
-        extra: &ExtraKeys,
-        epoch: u64,
-    ) -> Result<Destinations, Refusal> {
+    fn permit_topics(&mut self, message: &Message, extra: &ExtraKeys) -> Result<(), Refusal> {
         let exchange = exchange_of(message);
-        let replies = if exchange.is_empty() { self.find_replies(message, extra) } else { Vec::new() };
-        if extra.is_empty() && is_address(message.routing_key()) {
-            return Ok(Destinations { queues: Arc::default(), replies });
-        }
-        self.permit_topic(Permission::Write, &exchange, message.routing_key())?;
-        for key in extra.keys() {
+        let keys = std::iter::once(message.routing_key()).chain(extra.keys().iter().map(|key| &key[..]));
+        for key in keys {
             self.permit_topic(Permission::Write, &exchange, key)?;
+        }
+        Ok(())
+    }
+
+    fn find_route(&mut self, message: &Message, extra: &ExtraKeys, epoch: u64) -> Destinations {
+        let is_default = exchange_of(message).is_empty();
+        let replies = if is_default { self.find_replies(message, extra) } else { Vec::new() };
+        if is_default && extra.is_empty() && is_address(message.routing_key()) {
+            return Destinations { queues: Arc::default(), replies };
         }
         let route: Route = self.broker.topology.read().route(&self.vhost, message, extra, &mut self.scratch);
         let queues = self.broker.live_queues(&route.queues);
         if route.is_cacheable && extra.is_empty() && !queues.is_empty() {
             self.routes.keep(message.address(), Arc::clone(&queues), route, epoch);
         }
-        Ok(Destinations { queues, replies })
+        Destinations { queues, replies }
     }
 
     /// The sessions that a message reaches as a direct reply, each once.

@@ -5,7 +5,7 @@
 //! - integers of all widths are one class, float and double another; text and bytes are the same;
 //! - an argument that is a timestamp stands for its integer of seconds, a header that is one for its milliseconds
 //!   (so that a timestamp does not match itself);
-//! - inside arrays and tables everything must be the same, the type included.
+//! - inside arrays and tables everything must be the same, the type included; an empty array is an empty table.
 
 use model::{Refusal, Value};
 
@@ -46,6 +46,8 @@ enum Plain {
     /// By its bits: 0.0 and -0.0 differ.
     Float(u64),
     Text(bytes::Bytes),
+    /// An array or a table with nothing in it.
+    Empty,
     Exact(Value),
 }
 
@@ -80,6 +82,8 @@ impl Plain {
             Value::F64(v) => Self::Float(v.to_bits()),
             Value::Timestamp(v) => Self::Integer(i128::from(*v).saturating_mul(timestamp_scale)),
             Value::Text(v) | Value::Bytes(v) => Self::Text(v.clone()),
+            Value::Array(items) if items.is_empty() => Self::Empty,
+            Value::Table(fields) if fields.is_empty() => Self::Empty,
             other => match other.as_integer() {
                 Some(v) => Self::Integer(v.into()),
                 None => Self::Exact(other.clone()),
@@ -144,6 +148,10 @@ impl Index for Headers {
         for rule in self.rules.iter().filter(|rule| rule.matches(published)) {
             matches.add_one(&rule.target);
         }
+    }
+
+    fn depends_on_keys_only(&self) -> bool {
+        false
     }
 }
 

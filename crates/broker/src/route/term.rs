@@ -5,15 +5,45 @@
 
 use model::{Table, Value};
 
-/// A byte string: `<<"text">>` if it is printable, else `<<1,2,3>>`.
+/// A byte string: `<<"text">>` if it is printable, as UTF-8 (`<<"täxt"/utf8>>`) or as Latin-1, else `<<1,2,3>>`.
 pub(crate) fn binary(bytes: &[u8]) -> String {
-    match std::str::from_utf8(bytes) {
-        Ok("") => "<<>>".to_owned(),
-        Ok(text) if text.chars().all(|c| c.is_ascii_graphic() || c == ' ') => {
-            format!("<<\"{}\">>", text.replace('\\', "\\\\").replace('"', "\\\""))
-        }
-        _ => format!("<<{}>>", join(bytes.iter().map(u8::to_string))),
+    if bytes.is_empty() {
+        return "<<>>".to_owned();
     }
+    let utf8 = std::str::from_utf8(bytes).ok().and_then(|text| quoted(text.chars()));
+    if let Some(text) = utf8 {
+        return if bytes.is_ascii() { format!("<<{text}>>") } else { format!("<<{text}/utf8>>") };
+    }
+    match quoted(latin1(bytes)) {
+        Some(text) => format!("<<{text}>>"),
+        None => format!("<<{}>>", join(bytes.iter().map(u8::to_string))),
+    }
+}
+
+/// Bytes as `~s` prints them: each is a character.
+pub(crate) fn latin1(bytes: &[u8]) -> impl Iterator<Item = char> {
+    bytes.iter().map(|byte| char::from(*byte))
+}
+
+/// A string in quotes; None if a character cannot be printed.
+fn quoted(text: impl Iterator<Item = char>) -> Option<String> {
+    let mut out = String::from("\"");
+    for c in text {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\u{8}' => out.push_str("\\b"),
+            '\t' => out.push_str("\\t"),
+            '\n' => out.push_str("\\n"),
+            '\u{b}' => out.push_str("\\v"),
+            '\u{c}' => out.push_str("\\f"),
+            '\r' => out.push_str("\\r"),
+            '\u{1b}' => out.push_str("\\e"),
+            c if c.is_control() => return None,
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    Some(out)
 }
 
 /// The value of a table's field, without its type.

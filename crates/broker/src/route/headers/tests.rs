@@ -66,6 +66,8 @@ fn values() -> Vec<(&'static str, Value)> {
         ("d-0", Value::F64(-0.0)),
         ("d0", Value::F64(0.0)),
         ("I0", Value::I32(0)),
+        ("A", Value::Array(vec![])),
+        ("F0", Value::Table(table(&[]))),
     ]
 }
 
@@ -104,6 +106,8 @@ fn values_compare_as_in_rabbitmq() {
         ("d-0", vec!["V", "d-0"]),
         ("d0", vec!["V", "d0"]),
         ("I0", vec!["V", "I0"]),
+        ("A", vec!["V", "A", "F0"]),
+        ("F0", vec!["V", "A", "F0"]),
     ] {
         let value = values.iter().find(|(name, _)| *name == header).unwrap().1.clone();
         let found: Vec<&str> =
@@ -163,6 +167,18 @@ fn what_is_no_mode_is_refused_in_rabbitmqs_words() {
             "Invalid x-match field value <<\"zz\">>; expected all, any, all-with-x, or any-with-x",
         ),
         (Value::text(""), "Invalid x-match field value <<>>; expected all, any, all-with-x, or any-with-x"),
+        (
+            Value::text("ü\t\""),
+            "Invalid x-match field value <<\"ü\\t\\\"\"/utf8>>; expected all, any, all-with-x, or any-with-x",
+        ),
+        (
+            Value::text("a\u{1}"),
+            "Invalid x-match field value <<97,1>>; expected all, any, all-with-x, or any-with-x",
+        ),
+        (
+            Value::Bytes(Bytes::from_static(b"\xff\xfe")),
+            "Invalid x-match field type binary (value <<\"ÿþ\">>); expected longstr",
+        ),
         (Value::I32(1), "Invalid x-match field type signedint (value 1); expected longstr"),
         (Value::Bool(true), "Invalid x-match field type bool (value true); expected longstr"),
         (Value::Void, "Invalid x-match field type void (value undefined); expected longstr"),
