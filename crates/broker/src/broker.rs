@@ -1,8 +1,8 @@
 //! The broker of a node: topology, live queues, log, alarms and the connections to them.
 //!
 //! Shared by all connections. Locks, in the order in which they may be taken: metadata (one writer), topology, then
-//! nothing but the registry of queues; never a queue's lock under any of them but metadata's, and never any of them
-//! under a queue's.
+//! nothing but the registry of queues and the histories of exchanges; never a queue's lock under any of them but
+//! metadata's, and never any of them under a queue's.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -31,6 +31,8 @@ use crate::{
     timers::Timers,
     topology::{ConnectionId, Entry, Fact, First, QueueId, QueueRecord, Topology},
 };
+
+mod history;
 
 /// What the broker is told of the world when it starts.
 #[derive(Clone, Debug)]
@@ -228,12 +230,17 @@ impl Broker {
         now_ms: u64,
         wish: impl FnOnce(&Topology) -> Result<Option<Entry>, Refusal>,
     ) -> Result<Lsn, Refusal> {
-        let mut metadata = self.metadata.lock();
-        let entry = wish(&self.topology.read())?;
-        if let Some(entry) = entry {
-            self.apply(&mut metadata, now_ms, entry)?;
-        }
-        Ok(metadata.last)
+        let mut facts = Vec::new();
+        let last = {
+            let mut metadata = self.metadata.lock();
+            let entry = wish(&self.topology.read())?;
+            if let Some(entry) = entry {
+                self.apply(&mut metadata, now_ms, entry, &mut facts)?;
+            }
+            metadata.last
+        };
+        self.deliver_histories(facts);
+        Ok(last)
     }
 
     /// The log position at which everything that the topology shows now is durable.
@@ -250,7 +257,13 @@ impl Broker {
         self.engine.staged_bytes() > self.settings.staged_bytes_max.min(self.engine.staged_bytes_max())
     }
 
-    fn apply(&self, metadata: &mut Metadata, now_ms: u64, entry: Entry) -> Result<(), Refusal> {
+    fn apply(
+        &self,
+        metadata: &mut Metadata,
+        now_ms: u64,
+        entry: Entry,
+        facts: &mut Vec<Fact>,
+    ) -> Result<(), Refusal> {
         let mut topology = self.topology.write();
         let is_durable = topology.is_durable(&entry);
         let meta = metadata.stage(&self.engine, &entry, now_ms, is_durable).map_err(|error| {
@@ -258,10 +271,9 @@ impl Broker {
             Refusal::Internal
         })?;
         self.metadata_last.store(metadata.last.0, Ordering::Release);
-        let mut facts = Vec::new();
-        topology.apply(meta, entry, &mut facts);
-        let gone = self.follow(&topology, &facts);
-        let changed = self.rules_after(&topology, &facts);
+        topology.apply(meta, entry, facts);
+        let gone = self.follow(&topology, facts);
+        let changed = self.rules_after(&topology, facts);
         drop(topology);
         let mut effects = Effects::at(now_ms);
         for queue in gone {

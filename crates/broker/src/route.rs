@@ -5,7 +5,8 @@
 //!
 //! # When a route may be used again
 //! A connection may keep a route under the message's [address](Message::address) if it [is cacheable](Route::is_cacheable):
-//! then it depends on nothing but exchange and routing key. It stays right as long as [`Route::is_current`], which
+//! then it depends on nothing but exchange and routing key: not on headers, properties or chance, and no exchange on the
+//! way has to see every message. It stays right as long as [`Route::is_current`], which
 //! compares the *epoch* of every exchange visited and takes no lock. An exchange's epoch moves when a binding from it
 //! comes or goes, when its alternate exchange changes, and when it is deleted. Where an exchange was looked for that does
 //! not exist, the route depends on the vhost's epoch of created exchanges.
@@ -30,11 +31,15 @@ use model::{Message, Name, Table};
 
 use crate::topology::{QueueId, Topology, Vhost};
 
+mod consistent_hash;
 mod direct;
 mod extra_keys;
 mod fanout;
 mod headers;
 pub(crate) mod kind;
+mod one_of;
+mod portable_hash;
+mod recent_history;
 pub(crate) mod target;
 pub(crate) mod term;
 mod topic;
@@ -115,6 +120,18 @@ impl<'a> Published<'a> {
 impl Topology {
     /// Where `message` goes in `vhost`. An exchange that does not exist leads nowhere.
     pub fn route(&self, vhost: &str, message: &Message, extra: &ExtraKeys, scratch: &mut Scratch) -> Route {
+        self.route_from(message.exchange(), vhost, message, extra, scratch)
+    }
+
+    /// Where `message` goes from an exchange that it was not published to.
+    pub(crate) fn route_from(
+        &self,
+        exchange: &[u8],
+        vhost: &str,
+        message: &Message,
+        extra: &ExtraKeys,
+        scratch: &mut Scratch,
+    ) -> Route {
         let mut route = Route { is_cacheable: extra.is_empty(), ..Route::default() };
         let Some(vhost) = self.vhost(vhost) else {
             route.is_cacheable = false;
@@ -124,7 +141,7 @@ impl Topology {
         scratch.matches.exchanges.clear();
         scratch.visited.clear();
         let published = Published::new(message, extra);
-        match std::str::from_utf8(message.exchange()) {
+        match std::str::from_utf8(exchange) {
             Ok(exchange) => vhost.visit(exchange, &published, scratch, &mut route),
             Err(_) => route.is_cacheable = false,
         }
@@ -147,7 +164,7 @@ impl Vhost {
     /// Adds what one exchange makes of the message: queues, and exchanges that are to be visited next.
     fn visit(&self, name: &str, published: &Published<'_>, scratch: &mut Scratch, route: &mut Route) {
         if name.is_empty() {
-            // Visited more than once it finds the same queues, and those are found once in the end.
+            // Nothing leads here: what is published to it is all there is.
             for key in published.keys() {
                 match std::str::from_utf8(key).ok().and_then(|key| self.queues.get(key)) {
                     Some(record) => scratch.matches.queues.push(record.id),
@@ -162,9 +179,7 @@ impl Vhost {
         };
         scratch.visited.insert(exchange.record.name.clone());
         route.dependencies.push(Dependency::on(&exchange.epoch));
-        if exchange.record.kind.reads_headers() {
-            route.is_cacheable = false;
-        }
+        route.is_cacheable &= exchange.index.depends_on_keys_only();
         let before = scratch.matches.count();
         exchange.index.collect(published, &mut scratch.words, &mut scratch.matches);
         // RabbitMQ: what counts is whether anything is bound that matches, not whether a queue is reached in the end.

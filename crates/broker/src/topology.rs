@@ -239,7 +239,7 @@ impl Topology {
             }
             Entry::Bind { vhost, .. } => {
                 if let (Some(vhost), Some(binding)) = (self.vhosts.get_mut(&vhost), binding) {
-                    vhost.add_binding(binding, out);
+                    vhost.add_binding(binding, meta, out);
                 }
             }
             Entry::Unbind { vhost, auto_deleted, .. } => {

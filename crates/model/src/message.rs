@@ -25,8 +25,8 @@ const FORMAT_REROUTED: u8 = 3;
 /// Bodies up to this size stand behind the head in one allocation; larger ones keep the buffer they came in.
 pub const BODY_INLINE_BYTES_MAX: usize = 4096;
 
-/// A published message.
-#[derive(Debug)]
+/// A published message. A clone shares its bytes.
+#[derive(Clone, Debug)]
 pub struct Message {
     /// The head; a small body follows it.
     buffer: Bytes,

@@ -1,18 +1,18 @@
-//! The exchange types: what each is called and which [`Index`] it keeps its bindings in.
+//! The exchange types: what each is called, which [`Index`] it keeps its bindings in, and what it refuses.
 //!
 //! A new type is one file beside this one and one row of [`KINDS`].
 
 use std::fmt;
 
-use model::Refusal;
+use model::{Message, Refusal, Table};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{
-    Published, Words, direct, fanout, headers,
+    Published, Words, consistent_hash, direct, fanout, headers, one_of, recent_history,
     target::{Matches, Target},
     topic,
 };
-use crate::topology::BindingRecord;
+use crate::topology::{BindingRecord, ExchangeRecord, QueueKind};
 
 /// The bindings of one exchange, ordered for finding those that a publish matches.
 pub(crate) trait Index: fmt::Debug + Send + Sync {
@@ -22,34 +22,54 @@ pub(crate) trait Index: fmt::Debug + Send + Sync {
     /// Removes a binding that was taken in.
     fn remove(&mut self, binding: &BindingRecord, target: &Target);
 
-    /// Adds the targets of all bindings that `published` matches; repetitions are allowed.
+    /// Adds the targets of the bindings that `published` goes by; repetitions are allowed.
     fn collect(&self, published: &Published<'_>, words: &mut Words, matches: &mut Matches);
+
+    /// Whether messages with the same routing keys always get the same, so that a route may be kept.
+    fn depends_on_keys_only(&self) -> bool {
+        true
+    }
+
+    /// Earlier messages that a new binding is given, the oldest first.
+    fn history(&self) -> Vec<Message> {
+        Vec::new()
+    }
 }
 
 /// One row of [`KINDS`].
 struct Row {
     name: &'static str,
-    index: fn() -> Box<dyn Index>,
-    /// Whether a binding may be made at all.
-    check_binding: fn(&BindingRecord) -> Result<(), Refusal>,
-    /// Whether the result depends on more than exchange and routing keys.
-    reads_headers: bool,
+    index: fn(&ExchangeRecord) -> Box<dyn Index>,
+    /// Whether an exchange may be declared with such arguments.
+    check_exchange: fn(&Table) -> Result<(), Refusal>,
+    /// Whether a binding may be made at all; the type of the queue if it leads to one.
+    check_binding: fn(&BindingRecord, Option<QueueKind>) -> Result<(), Refusal>,
 }
 
-fn takes_all(_: &BindingRecord) -> Result<(), Refusal> {
-    Ok(())
+const fn row(name: &'static str, index: fn(&ExchangeRecord) -> Box<dyn Index>) -> Row {
+    Row { name, index, check_exchange: |_| Ok(()), check_binding: |_, _| Ok(()) }
 }
 
 const KINDS: &[Row] = &[
-    Row { name: "direct", index: direct::index, check_binding: takes_all, reads_headers: false },
-    Row { name: "fanout", index: fanout::index, check_binding: takes_all, reads_headers: false },
+    row("direct", |_| direct::index()),
+    row("fanout", |_| fanout::index()),
     Row {
-        name: "headers",
-        index: headers::index,
-        check_binding: headers::check_binding,
-        reads_headers: true,
+        check_binding: |binding, _| headers::check_binding(binding),
+        ..row("headers", |_| headers::index())
     },
-    Row { name: "topic", index: topic::index, check_binding: takes_all, reads_headers: false },
+    row("topic", |_| topic::index()),
+    Row {
+        check_exchange: consistent_hash::check_exchange,
+        check_binding: |binding, _| consistent_hash::check_binding(binding),
+        ..row("x-consistent-hash", |record| consistent_hash::index(&record.arguments))
+    },
+    Row { check_binding: one_of::check_local_binding, ..row("x-local-random", one_of::random_index) },
+    row("x-modulus-hash", |_| one_of::modulus_index()),
+    row("x-random", one_of::random_index),
+    Row {
+        check_exchange: recent_history::check_exchange,
+        ..row("x-recent-history", |record| recent_history::index(&record.arguments))
+    },
 ];
 
 /// An exchange type that exists here.
@@ -76,16 +96,20 @@ impl Kind {
         self.0.name
     }
 
-    pub(crate) fn index(self) -> Box<dyn Index> {
-        (self.0.index)()
+    pub(crate) fn index(self, record: &ExchangeRecord) -> Box<dyn Index> {
+        (self.0.index)(record)
     }
 
-    pub(crate) fn check_binding(self, binding: &BindingRecord) -> Result<(), Refusal> {
-        (self.0.check_binding)(binding)
+    pub(crate) fn check_exchange(self, arguments: &Table) -> Result<(), Refusal> {
+        (self.0.check_exchange)(arguments)
     }
 
-    pub(crate) fn reads_headers(self) -> bool {
-        self.0.reads_headers
+    pub(crate) fn check_binding(
+        self,
+        binding: &BindingRecord,
+        queue: Option<QueueKind>,
+    ) -> Result<(), Refusal> {
+        (self.0.check_binding)(binding, queue)
     }
 }
 

@@ -8,7 +8,7 @@ use model::{
     refusal::Resource,
 };
 
-use super::{ConnectionId, Entry, Topology, Vhost};
+use super::{ConnectionId, Entry, Meta, Topology, Vhost};
 
 /// A binding. What it is called does not exist: it is its ends, its key and its arguments.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub struct BindingRecord {
     pub arguments: Table,
     /// Both ends are: it survives a restart.
     pub durable: bool,
+    /// When it was made: bindings of an exchange have an order.
+    pub meta: Meta,
     /// Key and arguments, encoded.
     identity: Box<[u8]>,
 }
@@ -49,6 +51,7 @@ impl BindingRecord {
             routing_key,
             arguments,
             durable: false,
+            meta: Meta::default(),
             identity: identity.into(),
         }
     }
@@ -110,17 +113,15 @@ impl Topology {
         let Some(source) = vhost.exchanges.get(&binding.source) else {
             return Err(vhost.not_found(Resource::Exchange, &binding.source));
         };
-        match binding.destination_kind {
-            Destination::Queue => {
-                vhost.usable_queue(&binding.destination, connection)?;
-            }
+        let queue_kind = match binding.destination_kind {
+            Destination::Queue => Some(vhost.usable_queue(&binding.destination, connection)?.kind),
             Destination::Exchange if !vhost.exchanges.contains_key(&binding.destination) => {
                 return Err(vhost.not_found(Resource::Exchange, &binding.destination));
             }
-            Destination::Exchange => {}
-        }
+            Destination::Exchange => None,
+        };
         let record = BindingRecord::wished(binding);
-        source.record.kind.check_binding(&record)?;
+        source.record.kind.check_binding(&record, queue_kind)?;
         if source.outgoing.contains(&record) {
             return Ok(None);
         }

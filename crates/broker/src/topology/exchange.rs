@@ -16,7 +16,7 @@ use model::{
 
 use super::{BindingRecord, Entry, Meta, Topology, Vhost};
 use crate::{
-    argument::{assert_equivalent, assert_same_argument, name_argument},
+    argument::{assert_equivalent, assert_same_argument},
     route::{Kind, kind::Index},
 };
 
@@ -68,7 +68,7 @@ pub(crate) struct Exchange {
 
 impl Exchange {
     pub(super) fn new(record: Arc<ExchangeRecord>, alternate: Option<Name>) -> Self {
-        let index = record.kind.index();
+        let index = record.kind.index(&record);
         Self { record, epoch: Arc::default(), index, alternate, outgoing: BTreeSet::new() }
     }
 
@@ -135,7 +135,8 @@ impl Topology {
         if name.starts_with(RESERVED_PREFIX) {
             return Err(Refusal::ReservedName { resource: Resource::Exchange, name: name.clone() });
         }
-        name_argument(&wish.arguments, ALTERNATE, || vhost.named(Resource::Exchange, name))?;
+        check_alternate(vhost, wish)?;
+        kind.check_exchange(&wish.arguments)?;
         Ok(Some(Entry::CreateExchange {
             vhost: vhost.settings.name.clone(),
             name: name.clone(),
@@ -174,6 +175,18 @@ impl Topology {
             name: name.clone(),
             auto_deleted: vhost.auto_deleted_with(incoming, Some(name)),
         }))
+    }
+}
+
+/// Any text will do: one that names no exchange leads nowhere.
+fn check_alternate(vhost: &Vhost, wish: &DeclareExchange) -> Result<(), Refusal> {
+    match wish.arguments.get(ALTERNATE) {
+        None | Some(Value::Text(_)) => Ok(()),
+        Some(other) => Err(Refusal::InvalidArgumentType {
+            argument: Name::parse(ALTERNATE).unwrap_or_default(),
+            named: vhost.named(Resource::Exchange, &wish.exchange),
+            found: other.type_word(),
+        }),
     }
 }
 

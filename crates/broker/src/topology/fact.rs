@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::Name;
+use model::{Message, Name};
 
 use super::{BindingRecord, ExchangeRecord, QueueRecord};
 
@@ -23,6 +23,15 @@ pub enum Fact {
         vhost: Name,
         /// The binding.
         binding: Arc<BindingRecord>,
+    },
+    /// A new binding is to be given what came before it. Never on replay: history does not survive a restart.
+    HistoryDue {
+        /// The vhost.
+        vhost: Name,
+        /// The binding.
+        binding: Arc<BindingRecord>,
+        /// The oldest first.
+        messages: Vec<Message>,
     },
     /// A binding is gone, by itself or with one of its ends.
     Unbound {

@@ -231,7 +231,7 @@ impl Vhost {
         }
         for binding in self.exchanges.values().flat_map(|exchange| &exchange.outgoing) {
             if binding.durable {
-                lines.push(Meta::default(), &making_of(vhost, binding));
+                lines.push(binding.meta, &making_of(vhost, binding));
             }
         }
         for side in [PolicySide::User, PolicySide::Operator] {

@@ -185,7 +185,8 @@ impl Vhost {
             let policy = self.policies.matching(PolicySide::User, AppliedPolicy::Exchange, &record.name)?;
             Name::parse(policy.definition.get("alternate-exchange")?.as_str()?).ok()
         };
-        record.alternate().or_else(of_policy)
+        // RabbitMQ: the default exchange is nobody's alternate.
+        record.alternate().or_else(of_policy).filter(|alternate| !alternate.is_empty())
     }
 
     /// Policies have changed: so may have alternate exchanges.
@@ -205,9 +206,10 @@ impl Vhost {
         }
     }
 
-    pub(super) fn add_binding(&mut self, mut binding: BindingRecord, out: &mut Vec<Fact>) {
+    pub(super) fn add_binding(&mut self, mut binding: BindingRecord, meta: Meta, out: &mut Vec<Fact>) {
         let Some(target) = self.target(&binding) else { return };
         binding.durable = self.has_durable_ends(&binding);
+        binding.meta = meta;
         let Some(exchange) = self.exchanges.get_mut(&binding.source) else { return };
         if exchange.outgoing.contains(&binding) {
             return;
@@ -216,9 +218,14 @@ impl Vhost {
         exchange.index.insert(&binding, target);
         exchange.outgoing.insert(Arc::clone(&binding));
         exchange.changed();
+        let messages = exchange.index.history();
         let end = (binding.destination_kind, binding.destination.clone());
         self.incoming.entry(end).or_default().insert(Arc::clone(&binding));
-        out.push(Fact::Bound { vhost: self.settings.name.clone(), binding });
+        let vhost = self.settings.name.clone();
+        out.push(Fact::Bound { vhost: vhost.clone(), binding: Arc::clone(&binding) });
+        if !messages.is_empty() {
+            out.push(Fact::HistoryDue { vhost, binding, messages });
+        }
     }
 
     /// Removes a binding, and its source if that wants to go with its last one.
