@@ -9,6 +9,8 @@
 
 #[path = "client/ending.rs"]
 mod ending;
+#[path = "client/exchanges.rs"]
+mod exchanges;
 #[path = "client/login.rs"]
 mod login;
 #[path = "client/peer.rs"]
