@@ -239,7 +239,7 @@ impl Broker {
             }
             metadata.last
         };
-        self.deliver_histories(facts);
+        self.deliver_histories(now_ms, facts);
         Ok(last)
     }
 

@@ -20,14 +20,16 @@ impl fmt::Display for Side<'_> {
     }
 }
 
-/// A word as an atom: in quotes unless it is of letters, digits, `_` and `@` and begins with a small letter.
+/// A word as an atom: in quotes unless it is of letters, digits, `_` and `@` and begins with a small letter. A number is
+/// itself.
 struct Atom<'a>(&'a str);
 
 impl fmt::Display for Atom<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_number = self.0.parse::<i64>().is_ok();
         let is_plain = self.0.starts_with(|c: char| c.is_ascii_lowercase())
             && self.0.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '@'));
-        if is_plain { f.write_str(self.0) } else { write!(f, "'{}'", self.0) }
+        if is_plain || is_number { f.write_str(self.0) } else { write!(f, "'{}'", self.0) }
     }
 }
 

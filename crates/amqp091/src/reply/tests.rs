@@ -211,6 +211,7 @@ fn inequivalences_name_the_types_where_one_side_is_missing() {
     };
     for (received, current, text) in [
         (plain("false"), plain("true"), "received 'false' but current is 'true'"),
+        (plain("1000"), plain("60000"), "received '1000' but current is '60000'"),
         (plain("x-random"), plain("direct"), "received ''x-random'' but current is 'direct'"),
         (
             value(Value::I32(5)),

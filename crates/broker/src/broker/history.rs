@@ -14,25 +14,26 @@ use crate::{
 
 impl Broker {
     /// Gives new bindings their histories. Nobody waits for it to be safe.
-    pub(super) fn deliver_histories(&self, facts: Vec<Fact>) {
+    pub(super) fn deliver_histories(&self, now_ms: u64, facts: Vec<Fact>) {
         for fact in facts {
             if let Fact::HistoryDue { vhost, binding, messages } = fact {
-                self.deliver_history(&vhost, &binding, messages);
+                self.deliver_history(now_ms, &vhost, &binding, messages);
             }
         }
     }
 
-    fn deliver_history(&self, vhost: &Name, binding: &BindingRecord, messages: Vec<Message>) {
+    fn deliver_history(&self, now_ms: u64, vhost: &Name, binding: &BindingRecord, messages: Vec<Message>) {
         let mut publishes = Publishes::default();
         let mut scratch = Scratch::default();
         for message in messages {
             let message = Arc::new(message);
             for queue in &*self.destinations(vhost, binding, &message, &mut scratch) {
-                publishes.add(queue, Arc::clone(&message));
+                publishes.add(queue, Arc::clone(&message), None);
             }
         }
-        let mut effects = Effects::default();
-        publishes.hand_over(&mut effects);
+        let mut effects = Effects::at(now_ms);
+        // Whoever published it had an answer long ago.
+        publishes.hand_over(&mut Vec::new(), &mut effects);
         self.carry_out(&mut effects);
     }
 

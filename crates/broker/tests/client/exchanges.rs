@@ -34,7 +34,7 @@ impl Peer {
         }));
     }
 
-    fn publish(&mut self, exchange: &str, key: &str) {
+    fn publish_to(&mut self, exchange: &str, key: &str) {
         let message = Arc::new(Message::new(exchange.as_bytes(), key.as_bytes(), &[0, 0], b"").unwrap());
         self.ask(SessionCommand::Publish { message, mandatory: false });
     }
@@ -67,7 +67,7 @@ fn chance_decides_anew_for_every_message() {
             peer.bind(queue, "x", "");
         }
         for _ in 0..1000 {
-            peer.publish("x", "always the same");
+            peer.publish_to("x", "always the same");
         }
         peer.0.hand_over();
         let counts = [ready(&broker, "a"), ready(&broker, "b")];
@@ -139,7 +139,7 @@ fn history_and_what_follows_leave_nothing_out() {
             scope.spawn(|| {
                 let mut peer = Peer::new(&broker);
                 for _ in 0..MESSAGES {
-                    peer.publish("x", "k");
+                    peer.publish_to("x", "k");
                     peer.0.hand_over();
                 }
             });

@@ -35,7 +35,7 @@ fn found(index: &dyn Index, keys: &[&str]) -> Option<u64> {
     let mut matches = Matches::default();
     index.collect(&Published::new(&message, &extra), &mut Scratch::default().words, &mut matches);
     assert!(matches.count() <= 1);
-    matches.queues.first().map(|id| id.0).or((!matches.exchanges.is_empty()).then_some(0))
+    matches.queues.first().map(|id| id.0).or_else(|| (!matches.exchanges.is_empty()).then_some(0))
 }
 
 /// Of the keys `key-0` to `key-11`, where each goes.
