@@ -4,6 +4,7 @@
     check.py                                   every script against the built binary
     check.py queue-declare confirms/nack       some topics or scripts
     check.py --prune                           and take out of waiting.toml what passes now
+    check.py --differ "the reason" frames/size-huge    keep our answers where they differ on purpose
     check.py --record amqp://guest:guest@127.0.0.1:5673 [NAME …]     ask RabbitMQ again (needs its management API)
 """
 
@@ -21,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import waiting
 from link import Lost
 from play import ANSWER_SECONDS, Player
-from script import Script, read_all, write_answers
+from script import NOTHING, Script, read_all, write_answers, write_reason
 from target import Harefoot, Rabbit
 from text import TextError
 from wire import WireError
@@ -123,10 +124,22 @@ def record(scripts: list[Script], uri: str) -> int:
             lines = answers.setdefault(outcome.script.topic, {})
             lines.update({step.number: got for step, got in zip(outcome.script.steps, outcome.answers)})
     for topic, lines in answers.items():
-        write_answers(topic, lines)
+        write_answers(topic, lines, "<")
     unstable = sum(bool(outcome.why) for outcome in outcomes)
     print(f"{len(outcomes) - unstable} recorded, {unstable} not")
     return 1 if unstable else 0
+
+
+def differ(script: Script, binary: Path, reason: str) -> int:
+    """Writes down what Harefoot answers where it is not what RabbitMQ answered."""
+    target = Harefoot(binary, Path("/dev/null"))
+    answers = Player(script, target.enter(script), is_recording=True).play()
+    target.close()
+    ours = {step.number: got or [NOTHING] for step, got in zip(script.steps, answers) if got != step.answers}
+    write_answers(script.topic, ours, "!")
+    if not script.differs:
+        write_reason(script, reason)
+    return 0
 
 
 def check(scripts: list[Script], binary: Path, is_pruning: bool) -> int:
@@ -174,12 +187,17 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="topics, or scripts as topic/name")
     parser.add_argument("--binary", type=Path, default=ROOT / "target/release/harefoot", help="the broker to start")
     parser.add_argument("--record", default="", metavar="URI", help="ask this RabbitMQ and keep its answers")
+    parser.add_argument("--differ", default="", metavar="REASON", help="write down our answers to one script as a difference on purpose")
     parser.add_argument("--prune", action="store_true", help="take what passes out of waiting.toml")
     options = parser.parse_args()
     scripts = read_all(options.names)
     if not scripts:
         sys.exit("check: no such scripts")
     begun = time.monotonic()
+    if options.differ:
+        if len(scripts) != 1:
+            sys.exit("check: a reason is for one script")
+        return differ(scripts[0], options.binary, options.differ)
     code = record(scripts, options.record) if options.record else check(scripts, options.binary, options.prune)
     print(f"# in {time.monotonic() - begun:.1f} s")
     return code

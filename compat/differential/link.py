@@ -246,9 +246,7 @@ class Link:
         """The whole handshake; `Lost` has what was answered instead."""
         self.send(wire.PROTOCOL_HEADER)
         self.request(0, None, "connection.start")
-        table = [(b"capabilities", (b"F", [(name, (b"t", 1)) for name in capabilities])), (b"product", (b"S", b"scripts"))]
-        response = {"client-properties": table, "mechanism": b"PLAIN", "response": b"\0" + user + b"\0" + password, "locale": b"en_US"}
-        came = self.request(0, Method("connection.start-ok", response), "connection.tune", "connection.close")
+        came = self.request(0, start_ok(user, password, capabilities), "connection.tune", "connection.close")
         if came.name == "connection.tune":
             tuned = {"channel-max": 2047, "frame-max": FRAME_MAX, "heartbeat": 0, **tuning}
             self.frame_max = tuned["frame-max"]
@@ -267,3 +265,10 @@ class Link:
             except (Lost, wire.WireError):
                 pass
         self.drop()
+
+
+def start_ok(user: bytes, password: bytes, capabilities: list[bytes]) -> Method:
+    """A login by PLAIN."""
+    table = [(b"capabilities", (b"F", [(name, (b"t", 1)) for name in capabilities])), (b"product", (b"S", b"scripts"))]
+    response = b"\0" + user + b"\0" + password
+    return Method("connection.start-ok", {"client-properties": table, "mechanism": b"PLAIN", "response": response, "locale": b"en_US"})

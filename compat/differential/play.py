@@ -15,7 +15,7 @@ from itertools import groupby
 
 import text
 import wire
-from link import CAPABILITIES, CONFIRM, Event, Link, Lost
+from link import CAPABILITIES, CONFIRM, Event, Link, Lost, start_ok
 from script import Line, Script, Step, seconds
 from wire import Method
 
@@ -126,6 +126,9 @@ class Player:
         if line.verb == "connect":
             self.links[line.link] = Link(line.link, (self.place.host, self.place.port), is_raw=True)
             return b""
+        if line.verb in ("start", "tuned"):
+            self.start(line)
+            return b""
         if line.verb == "login":
             self.log_in(line.link, line.rest)
             return b""
@@ -176,6 +179,14 @@ class Player:
         except Lost as lost:
             link.put(0, 0, str(lost))
             link.drop()
+
+    def start(self, line: Line) -> None:
+        """A raw link that has been greeted, or logged in up to `tune`, neither of which is shown."""
+        link = self.links[line.link] = Link(line.link, (self.place.host, self.place.port), is_raw=True)
+        link.send(wire.PROTOCOL_HEADER)
+        link.request(0, None, "connection.start")
+        if line.verb == "tuned":
+            link.request(0, start_ok(self.place.user, self.place.password, CAPABILITIES), "connection.tune")
 
     def http(self, line: Line) -> None:
         """`http PUT /api/policies/$vhost/p {"pattern": "^q$", …}`"""

@@ -120,6 +120,8 @@ class Reader:
         for script in self.scripts:
             if bool(script.differs) != any(step.ours is not None for step in script.steps):
                 self.fail(0, f"{script.name}: `: differs` and lines with `!` go together")
+            if any(step.ours == step.answers for step in script.steps):
+                self.fail(0, f"{script.name}: lines with `!` say the same as those with `<`")
         return self.scripts
 
     def line(self, number: int, line: str) -> None:
@@ -162,16 +164,24 @@ def read_all(wanted: list[str]) -> list[Script]:
     return [script for script in scripts if not wanted or script.topic in wanted or script.full in wanted]
 
 
-def write_answers(topic: str, answers: dict[int, list[str]]) -> None:
-    """Puts new answers of RabbitMQ behind the steps (by their line numbers); all else stays as it is."""
-    path, out = FOLDER / f"{topic}.txt", []
-    within = 0
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if line.startswith("< ") and within in answers:
-            continue
-        out.append(line)
-        if number in answers:
-            out += [f"< {answer}" for answer in answers[number]]
-        if not line.startswith(("<", "!")):
+def write_answers(topic: str, answers: dict[int, list[str]], mark: str) -> None:
+    """Puts new lines of this mark behind the steps (by their line numbers); all else stays as it is."""
+    path, out, within = FOLDER / f"{topic}.txt", [], 0
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate([*lines, ""], 1):
+        # RabbitMQ's lines stand before ours, both behind what was sent.
+        if within in answers and not line.startswith(("< ", "! ") if mark == "!" else "< "):
+            out += [f"{mark} {answer}" for answer in answers[within]]
+            within = 0
+        if not line.startswith(("< ", "! ")):
             within = number
-    path.write_text("\n".join(out) + "\n", encoding="utf-8")
+        if not (line.startswith(mark) and within in answers):
+            out.append(line)
+    path.write_text("\n".join(out[:-1]) + "\n", encoding="utf-8")
+
+
+def write_reason(script: Script, reason: str) -> None:
+    """Says behind the script's name why it differs."""
+    path = FOLDER / f"{script.topic}.txt"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace(f"== {script.name}\n", f"== {script.name}\n: differs {reason}\n"), encoding="utf-8")

@@ -193,10 +193,15 @@ def show_table(entries: list) -> str:
 def show_argument(name: str, kind: str, value: object) -> str:
     if kind == "bit":
         return name
+    if name == "mechanisms":
+        # RabbitMQ has no order of its own among them.
+        value = b" ".join(sorted(value.split()))
     if kind in ("short", "long"):
         return f"{name}={show_string(value)}"
     if kind == "table":
-        return f"{name}={show_table(value)}"
+        # What the server says of itself is not for comparing, but which words it says is.
+        is_itself = name == "server-properties"
+        return f"{name}={show_table([(key, (b'S', b'*') if is_itself and one[0] == b'S' else one) for key, one in value])}"
     return f"{name}={show_time(value) if name == 'timestamp' else value}"
 
 
