@@ -4,6 +4,7 @@
     check.py                                   every script against the built binary
     check.py queue-declare confirms/nack       some topics or scripts
     check.py --prune                           and take out of waiting.toml what passes now
+    check.py --wait-for "dead letters" dead-letters    put what fails into waiting.toml
     check.py --differ "the reason" frames/size-huge    keep our answers where they differ on purpose
     check.py --record amqp://guest:guest@127.0.0.1:5673 [NAME …]     ask RabbitMQ again (needs its management API)
 """
@@ -142,7 +143,7 @@ def differ(script: Script, binary: Path, reason: str) -> int:
     return 0
 
 
-def check(scripts: list[Script], binary: Path, is_pruning: bool) -> int:
+def check(scripts: list[Script], binary: Path, is_pruning: bool, feature: str) -> int:
     reasons = waiting.read()
 
     def play(script: Script, target: Harefoot) -> Outcome:
@@ -153,7 +154,7 @@ def check(scripts: list[Script], binary: Path, is_pruning: bool) -> int:
     targets = [Harefoot(binary, logs / f"differential-{number}.broker.log") for number in range(CHECKERS)]
     outcomes, same, passing = spread(scripts, targets, play), 0, []
     different: list[Script] = []
-    failed = False
+    failing: list[str] = []
     for outcome in outcomes:
         name, reason = outcome.script.full, reasons.get(outcome.script.full)
         if not outcome.why and reason:
@@ -166,11 +167,11 @@ def check(scripts: list[Script], binary: Path, is_pruning: bool) -> int:
         elif reason:
             print(f"skip {name}: waits for {reason}")
         else:
-            failed = True
+            failing.append(name)
             print(f"FAIL {name}: {outcome.why}")
     for name in sorted(set(reasons) - {script.full for script in read_all([])}):
-        failed = True
-        print(f"FAIL {name}: waiting.toml names no script")
+        failing.append(name)
+        print(f"FAIL {name}: waiting.toml names it, and there is no such script")
     for script in different:
         print(f"# differs on purpose: {script.full}: {script.differs}")
     counts = waiting.counts(reasons, {outcome.script.full for outcome in outcomes if outcome.why})
@@ -178,8 +179,10 @@ def check(scripts: list[Script], binary: Path, is_pruning: bool) -> int:
         print(f"# {count} wait for {reason}")
     if is_pruning:
         waiting.prune(passing)
+    if feature:
+        waiting.add(feature, failing)
     print(f"# {len(outcomes)} scripts: {same} same, {len(different)} different on purpose, {sum(count for _, count in counts)} waiting")
-    return 1 if failed or (passing and not is_pruning) else 0
+    return 1 if failing or (passing and not is_pruning) else 0
 
 
 def main() -> int:
@@ -188,6 +191,7 @@ def main() -> int:
     parser.add_argument("--binary", type=Path, default=ROOT / "target/release/harefoot", help="the broker to start")
     parser.add_argument("--record", default="", metavar="URI", help="ask this RabbitMQ and keep its answers")
     parser.add_argument("--differ", default="", metavar="REASON", help="write down our answers to one script as a difference on purpose")
+    parser.add_argument("--wait-for", default="", metavar="FEATURE", help="put what fails now into waiting.toml")
     parser.add_argument("--prune", action="store_true", help="take what passes out of waiting.toml")
     options = parser.parse_args()
     scripts = read_all(options.names)
@@ -198,7 +202,10 @@ def main() -> int:
         if len(scripts) != 1:
             sys.exit("check: a reason is for one script")
         return differ(scripts[0], options.binary, options.differ)
-    code = record(scripts, options.record) if options.record else check(scripts, options.binary, options.prune)
+    if options.record:
+        code = record(scripts, options.record)
+    else:
+        code = check(scripts, options.binary, options.prune, options.wait_for)
     print(f"# in {time.monotonic() - begun:.1f} s")
     return code
 

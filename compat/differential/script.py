@@ -2,7 +2,7 @@
 
     == name                 begins a script; lines of `# …` say what it is about
     : user NAME configure=RE write=RE read=RE tags=TAG       who the links log in as (default: guest)
-    : quiet 600ms           how long a recording waits for silence after each step
+    : quiet 600ms           how long a recording waits for silence after each step; before the first script: for all of the file
     : differs REASON        why some steps have lines with `!`
     b.2 queue.declare queue=q       a step: link b, channel 2 (a.1 when left out)
     & basic.publish …               sent in one write with the step below it
@@ -102,6 +102,7 @@ class Reader:
     def __init__(self, path: Path):
         self.path, self.topic, self.scripts = path, path.stem, []
         self.batch: list[Line] = []
+        self.quiet = Script.quiet
 
     def fail(self, number: int, what: str) -> None:
         raise ScriptError(f"{self.path}:{number}: {what}")
@@ -112,7 +113,9 @@ class Reader:
                 name = line[3:].strip()
                 if not re.fullmatch(r"[a-z0-9-]+", name) or any(name == script.name for script in self.scripts):
                     self.fail(number, f"the name {name!r} is taken or malformed")
-                self.scripts.append(Script(self.topic, name))
+                self.scripts.append(Script(self.topic, name, quiet=self.quiet))
+            elif line.startswith(": quiet ") and not self.scripts:
+                self.quiet = seconds(line.removeprefix(": quiet "))
             elif line and not line.startswith("#"):
                 if not self.scripts:
                     self.fail(number, "stands before the first script")

@@ -27,8 +27,18 @@ def prune(passing: list[str]) -> None:
     """Takes these out, and an entry that becomes empty."""
     gone = {f'    "{name}",' for name in passing}
     lines = [line for line in PATH.read_text(encoding="utf-8").splitlines() if line not in gone]
-    text = "\n".join(lines) + "\n"
-    for entry in text.split("[[waiting]]")[1:]:
-        if "[\n]" in entry:
-            text = text.replace(f"[[waiting]]{entry}", "")
-    PATH.write_text(text, encoding="utf-8")
+    head, *entries = ("\n".join(lines) + "\n").split("\n[[waiting]]\n")
+    left = [entry for entry in entries if "[\n]" not in entry]
+    PATH.write_text("\n[[waiting]]\n".join([head, *left]), encoding="utf-8")
+
+
+def add(reason: str, names: list[str]) -> None:
+    """Puts these into the entry of that reason, which is made if there is none."""
+    text = PATH.read_text(encoding="utf-8")
+    head = f'for = "{reason}"\nscripts = [\n'
+    if head not in text:
+        text += f"\n[[waiting]]\n{head}]\n"
+    start = text.index(head) + len(head)
+    end = text.index("]\n", start)
+    lines = sorted({*text[start:end].splitlines(), *(f'    "{name}",' for name in names)})
+    PATH.write_text(text[:start] + "".join(f"{line}\n" for line in lines) + text[end:], encoding="utf-8")

@@ -58,6 +58,7 @@ impl Client {
         }
         let (_, queue) = self.resolve_queue(id, name)?;
         self.permit(Wish::Read { queue: &queue.record().name })?;
+        check_arguments(&wish.arguments, &queue)?;
         let priority = priority_of(&wish.arguments, &queue)?;
         let tag = if wish.consumer.is_empty() { self.names.make("amq.ctag-") } else { wish.consumer };
         let consumers_max = self.broker.settings.consumers_per_session_max;
@@ -234,6 +235,20 @@ fn named(queue: &Queue) -> Named {
 }
 
 /// The consumer's priority: any integer, 0 if it does not say.
+/// Arguments that only consumers of streams have.
+const STREAM_ARGUMENTS: [&str; 3] = ["x-stream-filter", "x-stream-match-unfiltered", "x-stream-offset"];
+
+fn check_arguments(arguments: &model::Table, queue: &Queue) -> Result<(), Refusal> {
+    match STREAM_ARGUMENTS.into_iter().find(|argument| arguments.get(argument).is_some()) {
+        None => Ok(()),
+        Some(argument) => Err(Refusal::ForeignArgument {
+            argument: Name::parse(argument).unwrap_or_default(),
+            named: named(queue),
+            queue_type: "rabbit_classic_queue",
+        }),
+    }
+}
+
 fn priority_of(arguments: &model::Table, queue: &Queue) -> Result<i32, Refusal> {
     let Some(value) = arguments.get("x-priority") else { return Ok(0) };
     let priority = value.as_integer().and_then(|priority| i32::try_from(priority).ok());

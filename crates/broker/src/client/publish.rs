@@ -169,12 +169,16 @@ fn exchange_of(message: &Message) -> Name {
         .unwrap_or_default()
 }
 
-/// RabbitMQ: digits only, at most ten years.
+/// RabbitMQ: a number of milliseconds and nothing behind it, at most ten years.
 fn check_expiration(message: &Message) -> Result<(), Refusal> {
     let text = String::from_utf8_lossy(message.properties().expiration.unwrap_or_default()).into_owned();
     let refuse = |reason: String| Err(Refusal::InvalidExpiration { text: text.clone(), reason });
-    match text.parse::<i128>() {
+    let sign_bytes = usize::from(text.starts_with(['+', '-']));
+    let digits = text.bytes().skip(sign_bytes).take_while(u8::is_ascii_digit).count();
+    let (number, rest) = text.split_at(sign_bytes.saturating_add(digits));
+    match number.parse::<i128>() {
         Err(_) => refuse("no_integer".to_owned()),
+        Ok(_) if !rest.is_empty() => refuse(format!("{{leftover_string,{rest:?}}}")),
         Ok(ms) if ms < 0 => refuse(format!("{{value_negative,{ms}}}")),
         Ok(ms) if ms > EXPIRATION_MS_MAX.into() => refuse(format!("{{value_too_large,{ms}}}")),
         Ok(_) => Ok(()),
