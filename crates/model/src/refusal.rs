@@ -66,8 +66,10 @@ impl fmt::Display for Permission {
 pub enum Property {
     /// The argument is not there.
     None,
-    /// A property of the declaration itself: `true`, `false`, `topic`, ….
+    /// A property of the declaration itself: `true`, `false`, ….
     Plain(String),
+    /// The type of an exchange.
+    Kind(String),
     /// An argument's value.
     Value(Box<Value>),
 }

@@ -11,7 +11,8 @@ impl fmt::Display for Side<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self(Property::None, _) => f.write_str("none"),
-            Self(Property::Plain(word), _) => write!(f, "'{}'", Atom(word)),
+            Self(Property::Plain(word), _) => write!(f, "'{word}'"),
+            Self(Property::Kind(word), _) => write!(f, "'{}'", Atom(word)),
             Self(Property::Value(value), false) => write!(f, "'{}'", Plain(value)),
             Self(Property::Value(value), true) => {
                 write!(f, "the value '{}' of type '{}'", Plain(value), value.type_word())
@@ -20,16 +21,14 @@ impl fmt::Display for Side<'_> {
     }
 }
 
-/// A word as an atom: in quotes unless it is of letters, digits, `_` and `@` and begins with a small letter. A number is
-/// itself.
+/// A word as an atom: in quotes unless it is of letters, digits, `_` and `@` and begins with a small letter.
 struct Atom<'a>(&'a str);
 
 impl fmt::Display for Atom<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_number = self.0.parse::<i64>().is_ok();
         let is_plain = self.0.starts_with(|c: char| c.is_ascii_lowercase())
             && self.0.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '@'));
-        if is_plain || is_number { f.write_str(self.0) } else { write!(f, "'{}'", self.0) }
+        if is_plain { f.write_str(self.0) } else { write!(f, "'{}'", self.0) }
     }
 }
 

@@ -204,6 +204,7 @@ fn refusals_are_worded_as_rabbitmq_does() {
 fn inequivalences_name_the_types_where_one_side_is_missing() {
     let value = |value| Property::Value(Box::new(value));
     let plain = |word: &str| Property::Plain(word.to_owned());
+    let kind = |word: &str| Property::Kind(word.to_owned());
     let table = {
         let mut table = Table::default();
         table.push("a", Value::text("b"));
@@ -211,8 +212,8 @@ fn inequivalences_name_the_types_where_one_side_is_missing() {
     };
     for (received, current, text) in [
         (plain("false"), plain("true"), "received 'false' but current is 'true'"),
-        (plain("1000"), plain("60000"), "received '1000' but current is '60000'"),
-        (plain("x-random"), plain("direct"), "received ''x-random'' but current is 'direct'"),
+        (plain("drop-head"), plain("60000"), "received 'drop-head' but current is '60000'"),
+        (kind("x-random"), kind("direct"), "received ''x-random'' but current is 'direct'"),
         (
             value(Value::I32(5)),
             Property::None,

@@ -232,7 +232,7 @@ fn what_means_something_is_read() {
 fn printed(property: &Property) -> String {
     match property {
         Property::None => "none".to_owned(),
-        Property::Plain(text) => format!("'{text}'"),
+        Property::Plain(text) | Property::Kind(text) => format!("'{text}'"),
         Property::Value(value) => format!("the value '{}' of type '{}'", plain(value), value.type_word()),
     }
 }

@@ -145,6 +145,8 @@ impl Queue {
         }
         credit(&mut state.consumers, returned.iter().map(|(consumer, _)| *consumer));
         state.levels.requeue(returned.into_iter().map(|(_, entry)| entry).collect());
+        // They have been delivered in time once: what is over by now is not delivered again.
+        self.expire(&mut state, out.now_ms, out);
         self.settle_down(&mut state, out);
         self.account(&mut state);
     }

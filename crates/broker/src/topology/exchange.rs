@@ -201,8 +201,8 @@ fn assert_equivalent_exchange(
         return Err(Refusal::Inequivalent {
             argument: Name::parse("type").unwrap_or_default(),
             named: named(),
-            received: Property::Plain(kind.name().to_owned()),
-            current: Property::Plain(record.kind.name().to_owned()),
+            received: Property::Kind(kind.name().to_owned()),
+            current: Property::Kind(record.kind.name().to_owned()),
         });
     }
     assert_equivalent("durable", named, wish.durable, record.durable)?;

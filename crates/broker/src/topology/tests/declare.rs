@@ -14,11 +14,12 @@ fn named(resource: Resource, of: &str) -> Named {
 }
 
 fn differs(resource: Resource, of: &str, argument: &str, received: &str, current: &str) -> Refusal {
+    let side = if argument == "type" { Property::Kind } else { Property::Plain };
     Refusal::Inequivalent {
         argument: name(argument),
         named: named(resource, of),
-        received: Property::Plain(received.to_owned()),
-        current: Property::Plain(current.to_owned()),
+        received: side(received.to_owned()),
+        current: side(current.to_owned()),
     }
 }
 
