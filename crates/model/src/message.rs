@@ -16,6 +16,7 @@ use bytes::{BufMut, Bytes};
 
 pub mod properties;
 
+use properties::Digest;
 pub use properties::{Properties, PropertiesError, flag};
 
 const FORMAT_PUBLISHED: u8 = 1;
@@ -120,7 +121,7 @@ impl Message {
         inline: &[u8],
         large: Bytes,
     ) -> Result<Self, MessageError> {
-        let parsed = Properties::parse(properties)?;
+        let Digest { delivery_mode, priority } = Digest::check(properties)?;
         let exchange = exchange.get(..255).unwrap_or(exchange);
         let routing_key = routing_key.get(..255).unwrap_or(routing_key);
         let head_bytes = 1 + 1 + exchange.len() + 1 + routing_key.len() + 4 + properties.len();
@@ -137,8 +138,8 @@ impl Message {
             key_at: u16::try_from(key_at).map_err(|_| MessageError::CutOff)?,
             properties_at: u16::try_from(properties_at).map_err(|_| MessageError::CutOff)?,
             head_bytes: u32::try_from(head_bytes).map_err(|_| MessageError::CutOff)?,
-            delivery_mode: parsed.delivery_mode.unwrap_or(0),
-            priority: parsed.priority.unwrap_or(0),
+            delivery_mode,
+            priority,
             buffer: buffer.into(),
             large,
         })
@@ -160,14 +161,14 @@ impl Message {
         let length = take(&mut rest, 4)?.first_chunk::<4>().map_or(0, |bytes| u32::from_be_bytes(*bytes));
         let properties_at = payload.len() - rest.len();
         let properties = take(&mut rest, usize::try_from(length).map_err(|_| MessageError::CutOff)?)?;
-        let parsed = Properties::parse(properties)?;
+        let Digest { delivery_mode, priority } = Digest::check(properties)?;
         let head_bytes = payload.len() - rest.len();
         Ok(Self {
             key_at: u16::try_from(key_at).map_err(|_| MessageError::CutOff)?,
             properties_at: u16::try_from(properties_at).map_err(|_| MessageError::CutOff)?,
             head_bytes: u32::try_from(head_bytes).map_err(|_| MessageError::CutOff)?,
-            delivery_mode: parsed.delivery_mode.unwrap_or(0),
-            priority: parsed.priority.unwrap_or(0),
+            delivery_mode,
+            priority,
             buffer: payload,
             large: Bytes::new(),
         })

@@ -15,26 +15,39 @@ const ROUTES_MAX: usize = 512;
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub(super) struct Routes {
-    known: HashMap<Box<[u8]>, Known, FixedState>,
+    known: HashMap<Box<[u8]>, Arc<Known>, FixedState>,
+    /// The one that was found last: most publishers have one address.
+    last: Option<Arc<Known>>,
 }
 
+/// Where an address leads, with everything that this depends on.
 #[derive(Debug)]
 struct Known {
+    address: Box<[u8]>,
     queues: Arc<[Arc<Queue>]>,
     route: Route,
     permissions_epoch: u64,
 }
 
+impl Known {
+    fn is_good(&self, permissions_epoch: u64) -> bool {
+        self.permissions_epoch == permissions_epoch
+            && self.route.is_current()
+            && !self.queues.iter().any(|queue| queue.is_deleted())
+    }
+}
+
 impl Routes {
     /// The queues that an address leads to, if that is known and still true.
     pub(super) fn find(&mut self, address: &[u8], permissions_epoch: u64) -> Option<Arc<[Arc<Queue>]>> {
-        let known = self.known.get(address)?;
-        let is_good = known.permissions_epoch == permissions_epoch
-            && known.route.is_current()
-            && !known.queues.iter().any(|queue| queue.is_deleted());
-        if is_good {
+        if self.last.as_ref().is_none_or(|last| *last.address != *address) {
+            self.last = Some(Arc::clone(self.known.get(address)?));
+        }
+        let known = self.last.as_ref()?;
+        if known.is_good(permissions_epoch) {
             return Some(Arc::clone(&known.queues));
         }
+        self.last = None;
         self.known.remove(address);
         None
     }
@@ -50,6 +63,7 @@ impl Routes {
         if self.known.len() >= ROUTES_MAX {
             self.known.clear();
         }
-        self.known.insert(address.into(), Known { queues, route, permissions_epoch });
+        let known = Known { address: address.into(), queues, route, permissions_epoch };
+        self.known.insert(address.into(), Arc::new(known));
     }
 }

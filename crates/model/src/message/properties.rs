@@ -73,6 +73,35 @@ pub enum PropertiesError {
     Headers(#[from] TableError),
 }
 
+/// What the broker looks at in every message, whatever else is there.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Digest {
+    pub(crate) delivery_mode: u8,
+    pub(crate) priority: u8,
+}
+
+impl Digest {
+    /// Checks flag words and list as [`Properties::parse`] does, which keeps more of them.
+    pub(crate) fn check(mut input: &[u8]) -> Result<Self, PropertiesError> {
+        let input = &mut input;
+        let flags = take_flags(input)?;
+        let mut digest = Self::default();
+        let mut rest = flags;
+        while rest != 0 {
+            let bit = rest.ilog2();
+            rest &= !(1 << bit);
+            match bit {
+                13 => table::check(input)?,
+                12 => [digest.delivery_mode] = take_array(input)?,
+                11 => [digest.priority] = take_array(input)?,
+                6 => drop(take_array::<8>(input)?),
+                _ => drop(take_short(input)?),
+            }
+        }
+        if input.is_empty() { Ok(digest) } else { Err(PropertiesError::Surplus) }
+    }
+}
+
 impl<'a> Properties<'a> {
     /// Reads flag words and list.
     ///
@@ -80,15 +109,8 @@ impl<'a> Properties<'a> {
     /// When they are malformed; headers are checked to the last nested field.
     pub fn parse(mut input: &'a [u8]) -> Result<Self, PropertiesError> {
         let input = &mut input;
-        let flags = u16::from_be_bytes(take_array(input)?);
-        // Bit 1 would be a fifteenth property, bit 0 a second word of flags: 0-9-1 has neither.
-        if flags & 0b11 != 0 {
-            return Err(PropertiesError::UnknownFlag);
-        }
+        let flags = take_flags(input)?;
         let mut properties = Self::default();
-        if flags == 0 {
-            return if input.is_empty() { Ok(properties) } else { Err(PropertiesError::Surplus) };
-        }
         let has = |bit: u32| flags & (1 << bit) != 0;
         properties.content_type = has(15).then(|| take_short(input)).transpose()?;
         properties.content_encoding = has(14).then(|| take_short(input)).transpose()?;
@@ -157,6 +179,12 @@ fn put_short(out: &mut Vec<u8>, text: Option<&[u8]>) {
     let length = u8::try_from(text.len()).unwrap_or(u8::MAX);
     out.push(length);
     out.extend_from_slice(text.get(..length.into()).unwrap_or_default());
+}
+
+fn take_flags(input: &mut &[u8]) -> Result<u16, PropertiesError> {
+    let flags = u16::from_be_bytes(take_array(input)?);
+    // Bit 1 would be a fifteenth property, bit 0 a second word of flags: 0-9-1 has neither.
+    if flags & 0b11 == 0 { Ok(flags) } else { Err(PropertiesError::UnknownFlag) }
 }
 
 fn take_headers<'a>(input: &mut &'a [u8]) -> Result<&'a [u8], PropertiesError> {

@@ -33,6 +33,26 @@ proptest! {
         }
     }
 
+    /// What is read of every message is what is read when all of it is asked for.
+    #[test]
+    fn a_digest_agrees_with_the_properties(
+        flags in any::<u16>(),
+        values in proptest::collection::vec(prop_oneof![4 => 0..6_u8, 1 => any::<u8>()], 0..60),
+        length in 0..60_usize,
+    ) {
+        let mut raw = flags.to_be_bytes().to_vec();
+        raw.extend(values);
+        // Most lengths are wrong: the one that fits is tried too.
+        for length in length.min(raw.len())..=raw.len() {
+            let whole = Properties::parse(&raw[..length]);
+            let digest = whole.map(|properties| Digest {
+                delivery_mode: properties.delivery_mode.unwrap_or(0),
+                priority: properties.priority.unwrap_or(0),
+            });
+            prop_assert_eq!(Digest::check(&raw[..length]), digest);
+        }
+    }
+
     #[test]
     fn properties_are_written_as_they_were_read(bits in any::<u16>(), bytes in proptest::collection::vec(0_u8..3, 0..60)) {
         let list = [&(bits & !3 & !flag::HEADERS).to_be_bytes()[..], &bytes].concat();
