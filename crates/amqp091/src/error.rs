@@ -225,9 +225,6 @@ pub enum ProtocolError {
     /// The client wants deliveries to pause.
     #[error("active=false")]
     FlowInactive,
-    /// Transactions do not exist yet.
-    #[error("transactions are not supported yet")]
-    Transactions,
 }
 
 impl From<TableError> for ProtocolError {

@@ -145,6 +145,11 @@ impl Reply {
             | Refusal::InvalidExpiration { .. }
             | Refusal::InvalidMessage { .. }
             | Refusal::UserIdMismatch { .. }
+            | Refusal::NoTransaction
+            | Refusal::TransactionsAfterConfirms
+            | Refusal::ConfirmsAfterTransactions
+            | Refusal::TransactionFailed
+            | Refusal::TransactionTooLarge { .. }
             | Refusal::ReplyConsumerSettles
             | Refusal::SecondReplyConsumer
             | Refusal::NoReplyConsumer
@@ -199,11 +204,9 @@ impl Reply {
                 (Connection, Code::NotAllowed)
             }
             E::MessageTooLarge { .. } => (Channel, Code::PreconditionFailed),
-            E::Immediate
-            | E::PrefetchSize(_)
-            | E::RecoverWithoutRequeue
-            | E::FlowInactive
-            | E::Transactions => (Connection, Code::NotImplemented),
+            E::Immediate | E::PrefetchSize(_) | E::RecoverWithoutRequeue | E::FlowInactive => {
+                (Connection, Code::NotImplemented)
+            }
         };
         Self::new(scope, code, error)
     }
@@ -288,6 +291,13 @@ impl fmt::Display for Explanation<'_> {
             Refusal::InvalidMessage { reason } => write!(f, "invalid message: {reason}"),
             Refusal::UserIdMismatch { claimed, user } => {
                 write!(f, "user_id property set to '{claimed}' but authenticated user was '{user}'")
+            }
+            Refusal::NoTransaction => f.write_str("channel is not transactional"),
+            Refusal::TransactionsAfterConfirms => f.write_str("cannot switch from confirm to tx mode"),
+            Refusal::ConfirmsAfterTransactions => f.write_str("cannot switch from tx to confirm mode"),
+            Refusal::TransactionFailed => f.write_str("partial tx completion"),
+            Refusal::TransactionTooLarge { bytes_max } => {
+                write!(f, "transaction is larger than {bytes_max} bytes")
             }
             Refusal::ReplyConsumerSettles => f.write_str("reply consumer cannot acknowledge"),
             Refusal::SecondReplyConsumer => f.write_str("reply consumer already set"),

@@ -32,9 +32,9 @@ pub(crate) fn translate(method: &Method<'_>) -> Result<Translated, ProtocolError
         Method::ChannelFlow { active: false } => return Err(ProtocolError::FlowInactive),
         Method::AccessRequest { .. } => Answer(Method::AccessRequestOk { ticket: 1 }),
         Method::ConfirmSelect { nowait } => Command(SessionCommand::SelectConfirms { nowait }),
-        Method::TxSelect {} | Method::TxCommit {} | Method::TxRollback {} => {
-            return Err(ProtocolError::Transactions);
-        }
+        Method::TxSelect {} => Command(SessionCommand::SelectTransactions),
+        Method::TxCommit {} => Command(SessionCommand::Commit),
+        Method::TxRollback {} => Command(SessionCommand::Rollback),
         ref other => match other.id().class {
             40 => Command(exchange(other)?),
             50 => Command(queue(other)?),

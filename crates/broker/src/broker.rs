@@ -25,7 +25,7 @@ use crate::{
     flow::{Alarms, Memory},
     mailbox::{Bell, Mailbox},
     metadata::{METADATA_LOG, Metadata, RecoveryError},
-    queue::{Effects, Queue, Recovered, Rules},
+    queue::{Arrival, Effects, Queue, Recovered, Rules, Transfer},
     replies::Replies,
     route::{ExtraKeys, Scratch},
     timers::Timers,
@@ -366,10 +366,19 @@ impl Broker {
         self.carry_out(effects);
     }
 
-    /// Routes a dead letter and moves it to the queues it is for.
+    /// Moves a dead letter to the queues it is for.
     fn post(&self, letter: &Letter, effects: &mut Effects) {
+        let mut transfer =
+            Transfer { letters: vec![self.address(letter, effects.now_ms)], ..Transfer::default() };
+        transfer.given_up.extend(letter.ticket.map(|ticket| (Arc::clone(&letter.queue), ticket)));
+        let outcome = transfer.carry_out(&self.engine, effects);
+        debug_assert!(outcome.is_ok(), "only publishes are refused");
+    }
+
+    /// A dead letter as it arrives, and the queues it is for.
+    pub(crate) fn address(&self, letter: &Letter, now_ms: u64) -> Arrival {
         let vhost = &letter.queue.record().vhost;
-        let (message, mut targets) = match letter.compose(effects.now_ms / 1000) {
+        let (message, mut targets) = match letter.compose(now_ms / 1000) {
             Ok(message) => {
                 let extra = ExtraKeys::parse(&message).unwrap_or_default();
                 let route = self.topology.read().route(vhost, &message, &extra, &mut Scratch::default());
@@ -381,7 +390,7 @@ impl Broker {
             }
         };
         targets.retain(|queue| !dead_letter::is_cycle(&message, &queue.record().name));
-        Queue::post(&mut targets, letter, &message, effects);
+        Arrival { message, queues: targets.into() }
     }
 
     /// The clock begins: `now_ms` is the wall clock, in milliseconds since 1970. Queues that end when they are not used

@@ -35,6 +35,7 @@ mod login;
 mod publish;
 mod replies;
 mod routes;
+mod transact;
 
 use routes::Routes;
 
@@ -175,10 +176,10 @@ impl Client {
             SessionCommand::PurgeQueue { queue, nowait } => self.purge_queue(id, queue, nowait),
             SessionCommand::Bind(binding) => self.bind(id, binding),
             SessionCommand::Unbind(binding) => self.unbind(id, binding),
-            SessionCommand::SelectConfirms { nowait } => {
-                self.select_confirms(id, nowait);
-                Ok(())
-            }
+            SessionCommand::SelectConfirms { nowait } => self.select_confirms(id, nowait),
+            SessionCommand::SelectTransactions => self.select_transactions(id),
+            SessionCommand::Commit => self.commit(id),
+            SessionCommand::Rollback => self.roll_back(id),
             SessionCommand::SetPrefetch { count, global } => {
                 self.set_prefetch(id, count, global);
                 Ok(())
@@ -409,8 +410,9 @@ impl Client {
         if let Some(replying) = session.replying.take() {
             self.broker.replies.remove(&replying.address);
         }
+        session.roll_back();
         let mut unsettled = Vec::new();
-        session.deliveries.take(0, true, &mut unsettled);
+        session.deliveries.take(0, true, |_, delivery| unsettled.push(delivery));
         self.put_back(unsettled);
         if self.waiting_get.is_some_and(|(waiting, _)| waiting == id) {
             self.waiting_get = None;

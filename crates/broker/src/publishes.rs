@@ -27,6 +27,20 @@ pub(crate) struct Publishes {
     pub(crate) confirming: Vec<SessionId>,
 }
 
+/// Whom a message reaches.
+#[derive(Debug)]
+pub(crate) struct Destinations {
+    pub(crate) queues: Arc<[Arc<Queue>]>,
+    /// Sessions that wait for it as a direct reply.
+    pub(crate) replies: Vec<Arc<ReplyConsumer>>,
+}
+
+impl Destinations {
+    pub(crate) fn is_nobody(&self) -> bool {
+        self.queues.is_empty() && self.replies.is_empty()
+    }
+}
+
 #[derive(Debug)]
 struct Batch {
     queue: Arc<Queue>,

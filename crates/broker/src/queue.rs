@@ -20,7 +20,7 @@ use model::SessionId;
 use storage::{Engine, LogId};
 
 use crate::{
-    dead_letter::Letter,
+    dead_letter::{DeadLetterTo, Letter},
     flow::Memory,
     mailbox::{Delivery, Mailbox, Notice},
     topology::QueueRecord,
@@ -36,6 +36,7 @@ mod limits;
 mod locked;
 mod rules;
 mod settling;
+mod transfer;
 
 pub use consumers::ConsumerKey;
 use consumers::Consumers;
@@ -47,6 +48,7 @@ use levels::Levels;
 use locked::Lock;
 pub use rules::Rules;
 pub(crate) use settling::Settled;
+pub(crate) use transfer::{Arrival, Refused, Transfer};
 
 /// What is to be done once no queue is locked.
 #[derive(Default, Debug)]
@@ -183,6 +185,11 @@ impl Queue {
     /// What it lives by now.
     pub fn rules(&self) -> Rules {
         self.state.lock().rules.clone()
+    }
+
+    /// Where it sends what it gives up.
+    pub(crate) fn dead_letter_to(&self) -> Option<Arc<DeadLetterTo>> {
+        self.state.lock().rules.dead_letter.clone()
     }
 
     /// For each log of the queue: every message that was ever delivered has a lower number than this.

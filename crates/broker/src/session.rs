@@ -20,9 +20,11 @@ use crate::{
 
 pub(crate) mod confirms;
 pub(crate) mod deliveries;
+pub(crate) mod transaction;
 
 use confirms::Confirms;
 use deliveries::{Deliveries, Unsettled};
+use transaction::Transaction;
 
 /// A consumer as its session sees it.
 #[derive(Debug)]
@@ -54,6 +56,8 @@ pub(crate) struct Session {
     pub(crate) limit: Arc<SessionLimit>,
     pub(crate) deliveries: Deliveries,
     pub(crate) confirms: Option<Confirms>,
+    /// What waits for a commit, if the session wants it so.
+    pub(crate) transaction: Option<Box<Transaction>>,
     pub(crate) replying: Option<Replying>,
     consumers: Vec<Option<SessionConsumer>>,
     /// Which of them comes first when the limit has room again.
@@ -82,6 +86,7 @@ impl Session {
             limit: Arc::default(),
             deliveries: Deliveries::default(),
             confirms: None,
+            transaction: None,
             replying: None,
             consumers: Vec::new(),
             next_turn: 0,
@@ -117,6 +122,20 @@ impl Session {
         let lsn = lsn.max(self.held_until());
         if let Some(confirms) = &mut self.confirms {
             confirms.wait(lsn);
+        }
+    }
+
+    /// How many unsettled deliveries count against the session's limit.
+    pub(crate) fn consumed(&self) -> u32 {
+        let held = self.transaction.as_ref().map_or(0, |transaction| transaction.consumed());
+        self.deliveries.consumed().saturating_add(held)
+    }
+
+    /// Forgets what waits for a commit: the deliveries are unsettled as before.
+    pub(crate) fn roll_back(&mut self) {
+        let Some(transaction) = &mut self.transaction else { return };
+        for verdict in std::mem::take(&mut **transaction).verdicts {
+            self.deliveries.reopen(verdict.delivery, verdict.unsettled);
         }
     }
 

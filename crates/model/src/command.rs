@@ -93,6 +93,12 @@ pub enum SessionCommand {
         /// No answer wanted.
         nowait: bool,
     },
+    /// From here on publishes and verdicts take effect only with `Commit`. Answered by `TransactionsSelected`.
+    SelectTransactions,
+    /// Let everything since the last `Commit` or `Rollback` take effect. Answered by `Committed`, once it is safe.
+    Commit,
+    /// Forget everything since then: verdicts are to be given again. Answered by `RolledBack`.
+    Rollback,
     /// Set the limit of unsettled deliveries. Answered by `PrefetchSet`.
     SetPrefetch {
         /// Deliveries; 0 means no limit.

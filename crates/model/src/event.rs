@@ -100,6 +100,12 @@ pub enum SessionEvent {
     },
     /// Publishes will be confirmed.
     ConfirmsSelected,
+    /// Publishes and verdicts wait for a commit.
+    TransactionsSelected,
+    /// The transaction has taken effect and is safe.
+    Committed,
+    /// The transaction is forgotten.
+    RolledBack,
     /// The limit of unsettled deliveries is set.
     PrefetchSet,
     /// The consumer is there.

@@ -210,6 +210,19 @@ pub enum Refusal {
         /// The truth.
         user: Name,
     },
+    /// Something of transactions in a session that has none.
+    NoTransaction,
+    /// Transactions are not for a session with confirms.
+    TransactionsAfterConfirms,
+    /// Confirms are not for a session with transactions.
+    ConfirmsAfterTransactions,
+    /// A queue that the transaction publishes to is gone or full.
+    TransactionFailed,
+    /// A transaction with more in it than may be kept until its commit.
+    TransactionTooLarge {
+        /// The limit in bytes.
+        bytes_max: u64,
+    },
     /// A consumer of direct replies that wants to settle them.
     ReplyConsumerSettles,
     /// The session has a consumer of direct replies already.

@@ -193,6 +193,9 @@ fn method_of(event: &SessionEvent) -> Option<Method<'_>> {
             Method::BasicNack { delivery_tag: *publish, multiple: *multiple, requeue: false }
         }
         SessionEvent::ConfirmsSelected => Method::ConfirmSelectOk {},
+        SessionEvent::TransactionsSelected => Method::TxSelectOk {},
+        SessionEvent::Committed => Method::TxCommitOk {},
+        SessionEvent::RolledBack => Method::TxRollbackOk {},
         SessionEvent::PrefetchSet => Method::BasicQosOk {},
         SessionEvent::Consuming { consumer } => Method::BasicConsumeOk { consumer_tag: short(consumer) },
         SessionEvent::ConsumeCancelled { consumer } => {

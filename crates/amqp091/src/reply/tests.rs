@@ -156,6 +156,23 @@ fn refusals_are_worded_as_rabbitmq_does() {
             "PRECONDITION_FAILED - user_id property set to 'other' but authenticated user was 'guest'",
         ),
         (Refusal::UnknownDelivery { delivery: 99 }, Channel, "PRECONDITION_FAILED - unknown delivery tag 99"),
+        (Refusal::NoTransaction, Channel, "PRECONDITION_FAILED - channel is not transactional"),
+        (
+            Refusal::TransactionsAfterConfirms,
+            Channel,
+            "PRECONDITION_FAILED - cannot switch from confirm to tx mode",
+        ),
+        (
+            Refusal::ConfirmsAfterTransactions,
+            Channel,
+            "PRECONDITION_FAILED - cannot switch from tx to confirm mode",
+        ),
+        (Refusal::TransactionFailed, Channel, "PRECONDITION_FAILED - partial tx completion"),
+        (
+            Refusal::TransactionTooLarge { bytes_max: 7 },
+            Channel,
+            "PRECONDITION_FAILED - transaction is larger than 7 bytes",
+        ),
         (Refusal::ReplyConsumerSettles, Channel, "PRECONDITION_FAILED - reply consumer cannot acknowledge"),
         (Refusal::SecondReplyConsumer, Channel, "PRECONDITION_FAILED - reply consumer already set"),
         (Refusal::NoReplyConsumer, Channel, "PRECONDITION_FAILED - fast reply consumer does not exist"),

@@ -31,7 +31,7 @@ impl Client {
         }
         let Some(session) = self.sessions.get_mut(&id) else { return };
         if global {
-            session.limit.set(count.into(), session.deliveries.consumed());
+            session.limit.set(count.into(), session.consumed());
             self.resume_consumers(id);
         } else {
             session.prefetch = count;
@@ -40,7 +40,7 @@ impl Client {
     }
 
     /// The session's shared limit has room again, perhaps.
-    fn resume_consumers(&mut self, id: SessionId) {
+    pub(super) fn resume_consumers(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let limit = Arc::clone(&session.limit);
         for consumer in session.consumers_in_turn() {
@@ -141,8 +141,23 @@ impl Client {
         outcome: Outcome,
     ) -> Result<(), Refusal> {
         let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
+        if session.transaction.is_some() {
+            return self.hold_verdict(id, delivery, multiple, outcome);
+        }
+        self.settle_at_once(id, delivery, multiple, outcome)
+    }
+
+    fn settle_at_once(
+        &mut self,
+        id: SessionId,
+        delivery: u64,
+        multiple: bool,
+        outcome: Outcome,
+    ) -> Result<(), Refusal> {
+        let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
         let mut unsettled = std::mem::take(&mut self.unsettled);
-        if session.deliveries.take(delivery, multiple, &mut unsettled).is_none() {
+        let mut keep = |_, delivery| unsettled.push(delivery);
+        if session.deliveries.take(delivery, multiple, &mut keep).is_none() {
             self.unsettled = unsettled;
             return Err(Refusal::UnknownDelivery { delivery });
         }
@@ -177,7 +192,7 @@ impl Client {
     }
 
     /// Rejects deliveries for good, queue by queue.
-    fn reject(&mut self, unsettled: Vec<Unsettled>) {
+    pub(super) fn reject(&mut self, unsettled: Vec<Unsettled>) {
         let mut by_queue: Vec<(Arc<Queue>, Vec<_>)> = Vec::new();
         for delivery in unsettled {
             let rejected = (delivery.settled(), delivery.message);
@@ -221,7 +236,8 @@ impl Client {
     }
 
     pub(super) fn recover(&mut self, id: SessionId, nowait: bool) -> Result<(), Refusal> {
-        self.settle(id, 0, true, Outcome::Requeued)?;
+        // RabbitMQ: no part of a transaction.
+        self.settle_at_once(id, 0, true, Outcome::Requeued)?;
         if !nowait {
             self.say(id, SessionEvent::Recovered);
         }
@@ -234,7 +250,6 @@ fn named(queue: &Queue) -> Named {
     Named { resource: Resource::Queue, name: record.name.clone(), vhost: record.vhost.clone() }
 }
 
-/// The consumer's priority: any integer, 0 if it does not say.
 /// Arguments that only consumers of streams have.
 const STREAM_ARGUMENTS: [&str; 3] = ["x-stream-filter", "x-stream-match-unfiltered", "x-stream-offset"];
 
@@ -249,6 +264,7 @@ fn check_arguments(arguments: &model::Table, queue: &Queue) -> Result<(), Refusa
     }
 }
 
+/// The consumer's priority: any integer, 0 if it does not say.
 fn priority_of(arguments: &model::Table, queue: &Queue) -> Result<i32, Refusal> {
     let Some(value) = arguments.get("x-priority") else { return Ok(0) };
     let priority = value.as_integer().and_then(|priority| i32::try_from(priority).ok());

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use storage::Lsn;
+
 use model::{Event, Message, Name, Refusal, SessionEvent, SessionId, message::flag, refusal::Permission};
 
 use super::Client;
 use crate::{
     access::Wish,
-    queue::Queue,
+    publishes::Destinations,
     replies::{ReplyConsumer, is_address},
     route::{ExtraKeys, Route},
     session::confirms::Confirms,
@@ -16,21 +18,16 @@ use crate::{
 /// The longest that RabbitMQ lets a message live, in milliseconds: ten years.
 const EXPIRATION_MS_MAX: u64 = 315_360_000_000;
 
-/// Whom a message reaches.
-struct Destinations {
-    queues: Arc<[Arc<Queue>]>,
-    /// Sessions that wait for it as a direct reply.
-    replies: Vec<Arc<ReplyConsumer>>,
-}
-
 impl Client {
-    pub(super) fn select_confirms(&mut self, id: SessionId, nowait: bool) {
+    pub(super) fn select_confirms(&mut self, id: SessionId, nowait: bool) -> Result<(), Refusal> {
         if let Some(session) = self.sessions.get_mut(&id) {
+            if session.transaction.is_some() {
+                return Err(Refusal::ConfirmsAfterTransactions);
+            }
             session.confirms.get_or_insert_with(Confirms::default);
         }
-        if !nowait {
-            self.say(id, SessionEvent::ConfirmsSelected);
-        }
+        self.answer_when(Lsn(0), id, nowait, SessionEvent::ConfirmsSelected);
+        Ok(())
     }
 
     pub(super) fn publish(&mut self, id: SessionId, message: Arc<Message>, mandatory: bool) {
@@ -77,21 +74,25 @@ impl Client {
         if flags & flag::USER_ID != 0 {
             self.check_user_id(&message)?;
         }
-        // From here on nothing is refused, and no exchange gets to see `BCC`.
+        // From here on only a transaction refuses it, and no exchange gets to see `BCC`.
         let message = without_bcc(message, &extra);
-        let Destinations { queues, replies } = match known {
+        let to = match known {
             Some(queues) => Destinations { queues, replies: Vec::new() },
             None => self.find_route(&message, &extra, epoch),
         };
-        let confirms = self.sessions.get_mut(&id).and_then(|session| session.confirms.as_mut());
-        let origin = confirms.map(|confirms| (id, confirms.publish()));
+        let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
+        if let Some(transaction) = &mut session.transaction {
+            return if to.is_nobody() && !mandatory { Ok(()) } else { transaction.publish(message, to) };
+        }
+        let origin = session.confirms.as_mut().map(|confirms| (id, confirms.publish()));
         if origin.is_some() {
             self.publishes.confirm(id);
         }
-        if queues.is_empty() && replies.is_empty() && mandatory {
+        if to.is_nobody() && mandatory {
             self.say(id, SessionEvent::Returned { message });
             return Ok(());
         }
+        let Destinations { queues, replies } = to;
         for consumer in replies {
             self.publishes.reply(consumer, Arc::clone(&message));
         }

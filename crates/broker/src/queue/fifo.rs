@@ -64,6 +64,11 @@ pub struct Amount {
 }
 
 impl Amount {
+    /// One message.
+    pub(crate) fn of(message: &Message) -> Self {
+        Self { messages: 1, bytes: message.body().len() as u64 }
+    }
+
     fn add(&mut self, ticket: &Ticket) {
         self.messages = self.messages.saturating_add(1);
         self.bytes = self.bytes.saturating_add(ticket.body_bytes.into());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use model::Message;
 use storage::{Lsn, Staging};
 
-use super::{Effects, Place, Queue, State, fifo::Ticket, locked::Locked};
+use super::{Amount, Effects, Place, Queue, State, fifo::Ticket, locked::Locked};
 use crate::argument::Overflow;
 use crate::dead_letter::{Letter, Reason};
 
@@ -48,7 +48,7 @@ impl Queue {
     ) -> Lsn {
         let mut safe_at = Lsn(0);
         for (at, message) in messages.drain(..).enumerate() {
-            if !state.has_room_for(&message) {
+            if !state.has_room_for(Amount::of(&message)) {
                 refused.push(at);
                 if let (Overflow::RejectPublishDeadLetter, Some(to)) =
                     (state.rules.overflow, &state.rules.dead_letter)
@@ -73,7 +73,7 @@ impl Queue {
     }
 
     /// Puts a message at the end, in memory and, if it is to survive, in the log.
-    fn append<'a>(
+    pub(super) fn append<'a>(
         &'a self,
         state: &mut State,
         staging: &mut Option<Staging<'a>>,
@@ -95,36 +95,8 @@ impl Queue {
         state.levels.enqueue(level, message, place, expires_at_ms);
     }
 
-    /// Moves a dead letter into `targets`, each of which appears once, and out of the log of the queue that gave it up: one
-    /// group of the log, so that no crash loses or doubles it.
-    pub(crate) fn post(
-        targets: &mut [Arc<Self>],
-        letter: &Letter,
-        message: &Arc<Message>,
-        out: &mut Effects,
-    ) {
-        // Several queues are locked at once only here, always in this order.
-        targets.sort_unstable_by_key(|queue| queue.record.id);
-        let mut states: Vec<_> = targets.iter().map(|queue| (queue, queue.state.lock())).collect();
-        states.retain(|(queue, state)| !queue.is_deleted() && state.has_room_for(message));
-        let mut staging = Some(letter.queue.engine.stage());
-        for (queue, state) in &mut states {
-            queue.append(state, &mut staging, Arc::clone(message), out.now_ms);
-        }
-        if let (Some(staging), Some(ticket)) = (&mut staging, &letter.ticket)
-            && ticket.place.is_stored()
-        {
-            staging.settle(letter.queue.log(ticket), &[ticket.seq..=ticket.seq]);
-        }
-        drop(staging);
-        for (queue, mut state) in states {
-            queue.settle_down(&mut state, out);
-            queue.make_room(state);
-        }
-    }
-
     /// Lets messages leave memory beyond the queue's window, spilling those that are nowhere else.
-    fn make_room<'a>(&'a self, mut state: Locked<'a, State>) {
+    pub(super) fn make_room<'a>(&'a self, mut state: Locked<'a, State>) {
         let window = self.memory.window();
         if state.levels.resident() > window / 2 {
             let flushed = self.engine.flushed();

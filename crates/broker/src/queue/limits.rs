@@ -2,23 +2,20 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use model::Message;
-
-use super::{Effects, Queue, Rules, State, fifo::Head, settling::Forgotten};
+use super::{Amount, Effects, Queue, Rules, State, fifo::Head, settling::Forgotten};
 use crate::{argument::Overflow, dead_letter::Reason};
 
 /// Messages given up at a time, so that nobody waits long for the queue; the rest follows at once.
 const GIVEN_UP_MAX: usize = 1000;
 
 impl State {
-    /// Whether a message fits in, for a queue that refuses those that do not.
-    pub(super) fn has_room_for(&self, message: &Message) -> bool {
+    /// Whether so much more fits in, for a queue that refuses what does not.
+    pub(super) fn has_room_for(&self, more: Amount) -> bool {
         if !self.rules.may_refuse() {
             return true;
         }
-        let ready = self.levels.ready();
-        let bytes = ready.bytes.saturating_add(message.body().len() as u64);
-        !self.rules.is_over(ready.messages.saturating_add(1), bytes)
+        let sum = self.levels.ready().plus(more);
+        !self.rules.is_over(sum.messages, sum.bytes)
     }
 
     fn is_over(&self) -> bool {

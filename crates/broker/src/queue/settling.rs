@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
 
 use model::Message;
-use storage::LogId;
+use storage::{LogId, Staging};
 
 use super::{
     ConsumerKey, Consumers, Effects, Entry, Queue,
@@ -48,11 +48,23 @@ impl Forgotten {
 
     /// Tells storage.
     pub(super) fn forget(&self, queue: &Queue) {
-        let id = queue.record.id;
-        queue.forget(LogId(id.level(0)), self.lowest.as_slice());
-        for (level, ranges) in &self.higher {
-            queue.forget(LogId(id.level(*level)), ranges.as_slice());
+        for (log, ranges) in self.ranges(queue) {
+            queue.forget(log, ranges);
         }
+    }
+
+    /// Tells storage, as part of a group.
+    pub(super) fn stage(&self, queue: &Queue, staging: &mut Staging<'_>) {
+        for (log, ranges) in self.ranges(queue) {
+            staging.settle(log, ranges);
+        }
+    }
+
+    fn ranges(&self, queue: &Queue) -> impl Iterator<Item = (LogId, &[RangeInclusive<u64>])> {
+        let id = queue.record.id;
+        let higher = self.higher.iter().map(|(level, ranges)| (*level, ranges));
+        let all = std::iter::once((0, &self.lowest)).chain(higher);
+        all.map(move |(level, ranges)| (LogId(id.level(level)), ranges.as_slice()))
     }
 }
 
@@ -95,7 +107,7 @@ impl Queue {
             return;
         }
         let fetched = rejected.into_iter().map(|(settled, message)| {
-            let message = message.or_else(|| self.fetch(&settled.ticket));
+            let message = self.message_of(&settled.ticket, message);
             (settled, message)
         });
         let fetched: Vec<_> = fetched.collect();
@@ -113,6 +125,11 @@ impl Queue {
         forgotten.forget(self);
         self.settle_down(&mut state, out);
         self.account(&mut state);
+    }
+
+    /// The message of a delivery: the one at hand, or what storage has. None if that cannot be read.
+    pub(crate) fn message_of(&self, ticket: &Ticket, at_hand: Option<Arc<Message>>) -> Option<Arc<Message>> {
+        at_hand.or_else(|| self.fetch(ticket))
     }
 
     /// A message leaves the queue without having been consumed.
@@ -152,7 +169,7 @@ impl Queue {
     }
 }
 
-fn credit(consumers: &mut Consumers, keys: impl Iterator<Item = Option<ConsumerKey>>) {
+pub(super) fn credit(consumers: &mut Consumers, keys: impl Iterator<Item = Option<ConsumerKey>>) {
     let mut run: Option<(ConsumerKey, u32)> = None;
     for key in keys.flatten() {
         match &mut run {

@@ -7,10 +7,10 @@ use model::Message;
 use crate::queue::{ConsumerKey, Entry, Queue, Settled, Ticket};
 
 /// Bytes of unsettled messages that a session keeps in memory though they could be read again.
-const RESIDENT_BYTES_MAX: u64 = 1024 * 1024;
+pub(super) const RESIDENT_BYTES_MAX: u64 = 1024 * 1024;
 
 /// An unsettled delivery.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Unsettled {
     pub(crate) queue: Arc<Queue>,
     pub(crate) consumer: Option<ConsumerKey>,
@@ -86,20 +86,41 @@ impl Deliveries {
         number
     }
 
-    /// Takes out delivery `number`; with `multiple` all up to it, all of them if it is 0. None if there is none such.
-    pub(crate) fn take(&mut self, number: u64, multiple: bool, out: &mut Vec<Unsettled>) -> Option<()> {
+    /// Takes out delivery `number`; with `multiple` all up to it, all of them if it is 0. `out` gets each with its number.
+    /// None if there is none such.
+    pub(crate) fn take(
+        &mut self,
+        number: u64,
+        multiple: bool,
+        mut out: impl FnMut(u64, Unsettled),
+    ) -> Option<()> {
         if multiple {
             return self.take_up_to(number, out);
         }
         let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
         let unsettled = self.open.get_mut(at)?.take()?;
         self.closed(&unsettled);
-        out.push(unsettled);
+        out(number, unsettled);
         self.trim();
         Some(())
     }
 
-    fn take_up_to(&mut self, number: u64, out: &mut Vec<Unsettled>) -> Option<()> {
+    /// Puts back what was taken out as delivery `number`.
+    pub(crate) fn reopen(&mut self, number: u64, unsettled: Unsettled) {
+        while self.first > number {
+            self.open.push_front(None);
+            self.first = self.first.saturating_sub(1);
+        }
+        let at = usize::try_from(number.saturating_sub(self.first)).ok();
+        if unsettled.message.is_some() {
+            self.resident = self.resident.saturating_add(unsettled.ticket.bytes.into());
+        }
+        if let Some(place) = at.and_then(|at| self.open.get_mut(at)) {
+            *place = Some(unsettled);
+        }
+    }
+
+    fn take_up_to(&mut self, number: u64, mut out: impl FnMut(u64, Unsettled)) -> Option<()> {
         let count = if number == 0 {
             self.open.len()
         } else {
@@ -111,7 +132,7 @@ impl Deliveries {
         for _ in 0..count {
             if let Some(unsettled) = self.open.pop_front().flatten() {
                 self.closed(&unsettled);
-                out.push(unsettled);
+                out(self.first, unsettled);
             }
             self.first = self.first.saturating_add(1);
         }

@@ -22,4 +22,5 @@ mod leaving;
 mod order;
 mod permissions;
 mod restart;
+mod transactions;
 mod verdicts;

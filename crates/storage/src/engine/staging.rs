@@ -84,6 +84,11 @@ impl Staging<'_> {
         self.has_chores |= self.core.retire(log, settled, lsn);
     }
 
+    /// Somebody waits for what is removed in this group.
+    pub fn hurry(&mut self) {
+        self.is_urgent |= self.lsn != 0;
+    }
+
     /// Removes a log and all that is in it. Its id must not be used again.
     pub fn drop_log(&mut self, log: LogId) {
         if !self.core.logs.contains_key(&log.0) {

@@ -136,6 +136,19 @@ fn an_index_that_goes_back_is_a_bug() {
 }
 
 #[test]
+fn settling_that_somebody_waits_for_is_urgent() {
+    let long = Duration::from_secs(3600);
+    let (engine, _) = open(&MemoryDisk::new(), &Options { settle_delay: long, ..tiny() }).unwrap();
+    put(&engine, 1, 0, b"");
+    engine.flush().unwrap();
+    let mut staging = engine.stage();
+    staging.settle(LogId(1), &[0..=0]);
+    staging.hurry();
+    drop(staging);
+    assert!(engine.wait_for_work(Duration::ZERO));
+}
+
+#[test]
 fn settling_alone_is_not_urgent_and_an_idle_log_is_sealed() {
     let long = Duration::from_secs(3600);
     let options = Options { settle_delay: Duration::from_millis(1), ..tiny() };
