@@ -71,6 +71,9 @@ class Own:
 
     def start(self) -> float:
         """Starts the process and returns after how many seconds it answered."""
+        if answers(self.host, self.port):
+            # Else it would be what the client talks to.
+            raise BrokerError(f"something else listens on port {self.port}")
         begun = time.monotonic()
         self.start_only()
         while time.monotonic() - begun < START_SECONDS:
