@@ -5,7 +5,7 @@
 
 use std::fmt::{self, Write as _};
 
-use model::{Refusal, refusal::Property};
+use model::{Refusal, SessionId, refusal::Property};
 
 use crate::error::ProtocolError;
 
@@ -145,6 +145,7 @@ impl Reply {
             | Refusal::InvalidExpiration { .. }
             | Refusal::InvalidMessage { .. }
             | Refusal::UserIdMismatch { .. }
+            | Refusal::DeliveryTimeout { .. }
             | Refusal::NoTransaction
             | Refusal::TransactionsAfterConfirms
             | Refusal::ConfirmsAfterTransactions
@@ -292,6 +293,11 @@ impl fmt::Display for Explanation<'_> {
             Refusal::UserIdMismatch { claimed, user } => {
                 write!(f, "user_id property set to '{claimed}' but authenticated user was '{user}'")
             }
+            Refusal::DeliveryTimeout { session: SessionId(number), timeout_ms } => write!(
+                f,
+                "delivery acknowledgement on channel {number} timed out. Timeout value used: {timeout_ms} ms. \
+                 This timeout value can be configured, see consumers doc guide to learn more"
+            ),
             Refusal::NoTransaction => f.write_str("channel is not transactional"),
             Refusal::TransactionsAfterConfirms => f.write_str("cannot switch from confirm to tx mode"),
             Refusal::ConfirmsAfterTransactions => f.write_str("cannot switch from tx to confirm mode"),

@@ -51,6 +51,8 @@ pub struct QueueArguments {
     pub dead_letter_routing_key: Option<Name>,
     /// `x-max-priority`
     pub max_priority: Option<u8>,
+    /// `x-consumer-timeout`. RabbitMQ 4.0: not checked, and not compared.
+    pub consumer_timeout_ms: Option<u64>,
     /// `x-single-active-consumer`
     pub single_active_consumer: bool,
 }
@@ -142,6 +144,7 @@ impl QueueArguments {
             dead_letter_exchange: text(DEAD_LETTER_EXCHANGE),
             dead_letter_routing_key: text(DEAD_LETTER_ROUTING_KEY),
             max_priority: number("x-max-priority").and_then(|number| u8::try_from(number).ok()),
+            consumer_timeout_ms: number("x-consumer-timeout"),
             single_active_consumer: table.get("x-single-active-consumer") == Some(&Value::Bool(true)),
         }
     }

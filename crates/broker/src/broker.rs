@@ -7,7 +7,7 @@
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -28,7 +28,7 @@ use crate::{
     queue::{Arrival, Effects, Queue, Recovered, Rules, Transfer},
     replies::Replies,
     route::{ExtraKeys, Scratch},
-    timers::Timers,
+    timers::{Sleeper, Timers},
     topology::{ConnectionId, Entry, Fact, First, QueueId, QueueRecord, Topology},
 };
 
@@ -43,6 +43,10 @@ pub struct Settings {
     pub staged_bytes_max: u64,
     /// Consumers of one session.
     pub consumers_per_session_max: u32,
+    /// How long deliveries may stay unsettled, in milliseconds, unless their queue says otherwise; None: for ever.
+    pub consumer_timeout_ms: Option<u64>,
+    /// Whether the whole session of such a delivery ends, as in RabbitMQ; else the delivery alone is taken back.
+    pub timeout_ends_session: bool,
     /// Users who may log in from the local host only.
     pub loopback_users: Vec<Name>,
 }
@@ -53,6 +57,8 @@ impl Default for Settings {
             resident_bytes_max: 64 * 1024 * 1024,
             staged_bytes_max: 64 * 1024 * 1024,
             consumers_per_session_max: u32::MAX,
+            consumer_timeout_ms: None,
+            timeout_ends_session: false,
             loopback_users: vec![Name::parse("guest").unwrap_or_default()],
         }
     }
@@ -347,7 +353,7 @@ impl Broker {
             self.reads_wanted.notify_all();
         }
         for (at_ms, queue) in effects.timers.drain(..) {
-            self.timers.arm(at_ms, queue);
+            self.timers.arm(at_ms, Sleeper::Queue(queue));
         }
         self.end_and_post(effects);
     }
@@ -406,10 +412,24 @@ impl Broker {
     /// Does what is due at `now_ms`.
     pub fn handle_time(&self, now_ms: u64) {
         let mut effects = Effects::at(now_ms);
-        while let Some(queue) = self.timers.pop_due(now_ms) {
-            queue.handle_time(&mut effects);
-            self.carry_out(&mut effects);
+        while let Some(sleeper) = self.timers.pop_due(now_ms) {
+            match sleeper {
+                Sleeper::Queue(queue) => {
+                    queue.handle_time(&mut effects);
+                    self.carry_out(&mut effects);
+                }
+                Sleeper::Connection(mailbox) => {
+                    if let Some(mailbox) = mailbox.upgrade() {
+                        mailbox.ring();
+                    }
+                }
+            }
         }
+    }
+
+    /// Rings a connection at `at_ms`, if it is still there.
+    pub(crate) fn ring_at(&self, at_ms: u64, mailbox: Weak<Mailbox>) {
+        self.timers.arm(at_ms, Sleeper::Connection(mailbox));
     }
 
     /// Waits until something is due after `now_ms`, at most `timeout`. For the thread that then calls

@@ -1,7 +1,7 @@
 //! A connection as the core sees it: who it is, its sessions, and the one place where its commands become effects.
 //!
 //! Owned by the connection's task, which calls [`Client::handle_command`] for each command, [`Client::hand_over`]
-//! after each read, and [`Client::poll_event`] while it can write. Nothing here blocks.
+//! after each read, and [`Client::handle_time`] and [`Client::poll_event`] while it can write. Nothing here blocks.
 //!
 //! ```text
 //! commands → handle_command ─ publishes gathered ─ hand_over → queues → mailbox ─┐
@@ -25,13 +25,14 @@ use crate::{
     publishes::{Origin, Publishes},
     queue::{Effects, Queue, Settled},
     route::Scratch,
-    session::{Session, confirms::Verdict, deliveries::Unsettled},
+    session::{Moment, Session, confirms::Verdict, deliveries::Unsettled},
     topology::ConnectionId,
 };
 
 mod consume;
 mod declare;
 mod login;
+mod overdue;
 mod publish;
 mod replies;
 mod routes;
@@ -70,8 +71,10 @@ pub struct Client {
     awaited: Option<Lsn>,
     /// Told that publishing is blocked, by the alarm of this number.
     blocked_by: Option<u64>,
+    /// When this connection will be rung for what is unsettled for too long.
+    armed_ms: Option<u64>,
     is_closed: bool,
-    /// The wall clock, as told with the last command; only recorded.
+    /// The wall clock, as told last.
     now_ms: u64,
 }
 
@@ -106,6 +109,7 @@ impl Client {
             waiting_get: None,
             awaited: None,
             blocked_by: None,
+            armed_ms: None,
             is_closed: false,
             now_ms: 0,
         }
@@ -139,10 +143,14 @@ impl Client {
         self.carry_out();
     }
 
+    fn moment(&self) -> Moment {
+        Moment { flushed: self.broker.engine.flushed(), ms: self.now_ms }
+    }
+
     fn handle_session_command(&mut self, id: SessionId, command: SessionCommand) {
         match command {
             SessionCommand::Open => {
-                self.sessions.insert(id, Session::new(id));
+                self.sessions.insert(id, Session::new(id, self.broker.settings.consumer_timeout_ms));
                 self.say(id, SessionEvent::Opened);
                 return;
             }
@@ -251,6 +259,7 @@ impl Client {
             self.gather_mail();
         }
         self.carry_out();
+        self.arm();
         if self.blocked_by.is_some_and(|alarm| self.broker.alarms.is_over(alarm)) {
             self.blocked_by = None;
             self.events.push_back(Event::Unblocked);
@@ -305,12 +314,12 @@ impl Client {
     fn gather_mail(&mut self) {
         let mut mail = std::mem::take(&mut self.mail);
         self.mailbox.take(&mut mail);
-        let flushed = self.broker.engine.flushed();
+        let now = self.moment();
         for delivery in mail.deliveries.drain(..) {
             let Some(session) = self.sessions.get_mut(&delivery.session) else { continue };
             // A consumer that is gone has left no deliveries behind: see `cancel`.
-            if let Ok(event) = session.deliver(delivery.slot, delivery.parcel, flushed)
-                && let Some(event) = session.hold(Lsn(0), flushed, event)
+            if let Ok(event) = session.deliver(delivery.slot, delivery.parcel, now)
+                && let Some(event) = session.hold(Lsn(0), now.flushed, event)
             {
                 self.events.push_back(Event::Session(delivery.session, event));
             }
@@ -340,10 +349,10 @@ impl Client {
             }
             Notice::Got { session: id, queue, parcel, left } => {
                 let no_ack = self.waiting_get.take().is_some_and(|(_, no_ack)| no_ack);
-                let flushed = self.broker.engine.flushed();
+                let now = self.moment();
                 let Some(session) = self.sessions.get_mut(&id) else { return };
                 let event = match parcel {
-                    Some(parcel) => session.got(&queue, no_ack, parcel, left, flushed),
+                    Some(parcel) => session.got(&queue, no_ack, parcel, left, now),
                     None => SessionEvent::GotNothing,
                 };
                 self.say(id, event);
@@ -410,7 +419,7 @@ impl Client {
         if let Some(replying) = session.replying.take() {
             self.broker.replies.remove(&replying.address);
         }
-        session.roll_back();
+        session.roll_back(self.now_ms);
         let mut unsettled = Vec::new();
         session.deliveries.take(0, true, |_, delivery| unsettled.push(delivery));
         self.put_back(unsettled);

@@ -12,7 +12,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -49,6 +49,8 @@ use locked::Lock;
 pub use rules::Rules;
 pub(crate) use settling::Settled;
 pub(crate) use transfer::{Arrival, Refused, Transfer};
+
+const NO_TIMEOUT: u64 = u64::MAX;
 
 /// What is to be done once no queue is locked.
 #[derive(Default, Debug)]
@@ -104,6 +106,8 @@ pub struct Queue {
     memory: Arc<Memory>,
     is_deleted: AtomicBool,
     may_refuse: AtomicBool,
+    /// Milliseconds; [`NO_TIMEOUT`] if neither arguments nor policies say.
+    consumer_timeout_ms: AtomicU64,
     state: Lock<State>,
 }
 
@@ -139,6 +143,7 @@ impl Queue {
         recovered: BTreeMap<u8, Recovered>,
     ) -> Self {
         let may_refuse = AtomicBool::new(rules.may_refuse());
+        let consumer_timeout_ms = AtomicU64::new(rules.consumer_timeout_ms.unwrap_or(NO_TIMEOUT));
         let state = State {
             levels: Levels::new(record.id, recovered),
             consumers: Consumers::new(record.arguments.single_active_consumer),
@@ -156,6 +161,7 @@ impl Queue {
             memory,
             is_deleted: AtomicBool::new(false),
             may_refuse,
+            consumer_timeout_ms,
             state: Lock::new(state),
         }
     }
@@ -173,6 +179,12 @@ impl Queue {
     /// Whether it may refuse a publish, now.
     pub(crate) fn may_refuse(&self) -> bool {
         self.may_refuse.load(Ordering::Acquire)
+    }
+
+    /// How long its deliveries may stay unsettled, if it says so.
+    pub(crate) fn consumer_timeout_ms(&self) -> Option<u64> {
+        let timeout_ms = self.consumer_timeout_ms.load(Ordering::Relaxed);
+        (timeout_ms != NO_TIMEOUT).then_some(timeout_ms)
     }
 
     /// Ready messages, unsettled messages, consumers.

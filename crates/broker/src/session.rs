@@ -20,10 +20,12 @@ use crate::{
 
 pub(crate) mod confirms;
 pub(crate) mod deliveries;
+pub(crate) mod timeouts;
 pub(crate) mod transaction;
 
 use confirms::Confirms;
 use deliveries::{Deliveries, Unsettled};
+use timeouts::Timeouts;
 use transaction::Transaction;
 
 /// A consumer as its session sees it.
@@ -55,6 +57,9 @@ pub(crate) struct Session {
     pub(crate) prefetch: u16,
     pub(crate) limit: Arc<SessionLimit>,
     pub(crate) deliveries: Deliveries,
+    timeouts: Timeouts,
+    /// How long a delivery may stay unsettled whose queue does not say; None: for ever.
+    timeout_ms: Option<u64>,
     pub(crate) confirms: Option<Confirms>,
     /// What waits for a commit, if the session wants it so.
     pub(crate) transaction: Option<Box<Transaction>>,
@@ -68,6 +73,15 @@ pub(crate) struct Session {
     held_bytes: usize,
 }
 
+/// Where the world stands when something is delivered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    /// What of the log is durable.
+    pub(crate) flushed: Lsn,
+    /// The wall clock, in milliseconds since 1970.
+    pub(crate) ms: u64,
+}
+
 /// What a held event weighs.
 fn message_bytes(event: &SessionEvent) -> usize {
     match event {
@@ -77,7 +91,7 @@ fn message_bytes(event: &SessionEvent) -> usize {
 }
 
 impl Session {
-    pub(crate) fn new(id: SessionId) -> Self {
+    pub(crate) fn new(id: SessionId, timeout_ms: Option<u64>) -> Self {
         Self {
             id,
             has_failed: false,
@@ -85,6 +99,8 @@ impl Session {
             prefetch: 0,
             limit: Arc::default(),
             deliveries: Deliveries::default(),
+            timeouts: Timeouts::default(),
+            timeout_ms,
             confirms: None,
             transaction: None,
             replying: None,
@@ -132,11 +148,55 @@ impl Session {
     }
 
     /// Forgets what waits for a commit: the deliveries are unsettled as before.
-    pub(crate) fn roll_back(&mut self) {
+    pub(crate) fn roll_back(&mut self, now_ms: u64) {
         let Some(transaction) = &mut self.transaction else { return };
         for verdict in std::mem::take(&mut **transaction).verdicts {
+            if let Some(timeout_ms) = self.timeout_of(&verdict.unsettled) {
+                self.timeouts.cover(verdict.delivery, timeout_ms, now_ms);
+            }
             self.deliveries.reopen(verdict.delivery, verdict.unsettled);
         }
+    }
+
+    fn timeout_of(&self, unsettled: &Unsettled) -> Option<u64> {
+        unsettled.queue.consumer_timeout_ms().or(self.timeout_ms)
+    }
+
+    /// When a delivery may have been unsettled for too long.
+    pub(crate) fn due_ms(&self) -> Option<u64> {
+        self.timeouts.due_ms()
+    }
+
+    /// The deliveries that are unsettled for too long, each with its timeout.
+    pub(crate) fn overdue(&mut self, now_ms: u64) -> Vec<(u64, u64)> {
+        let mut found = Vec::new();
+        while let Some(run) = self.timeouts.pop_overdue(now_ms, self.deliveries.next()) {
+            let mut longer = Vec::new();
+            for (number, unsettled) in self.deliveries.open_among(run.numbers.clone()) {
+                match self.timeout_of(unsettled) {
+                    Some(timeout_ms) if timeout_ms > run.timeout_ms => longer.push((number, timeout_ms)),
+                    Some(timeout_ms) => found.push((number, timeout_ms)),
+                    None => {}
+                }
+            }
+            for (number, timeout_ms) in longer {
+                self.timeouts.postpone(&run, number, timeout_ms);
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// Numbers a delivery and remembers it until it is settled.
+    fn open(&mut self, unsettled: Unsettled, now: Moment) -> u64 {
+        let timeout_ms = self.timeout_of(&unsettled);
+        let is_readable = unsettled.ticket.place.is_readable(now.flushed);
+        let number = self.deliveries.open(unsettled, is_readable);
+        if let Some(timeout_ms) = timeout_ms {
+            self.timeouts.note(number, self.deliveries.first_open(), timeout_ms, now.ms);
+        }
+        number
     }
 
     /// The next held event that may be said.
@@ -220,15 +280,11 @@ impl Session {
     }
 
     /// Numbers a delivery for the consumer in `slot`. None if the consumer is gone: the parcel comes back.
-    pub(crate) fn deliver(
-        &mut self,
-        slot: u32,
-        parcel: Parcel,
-        flushed: Lsn,
-    ) -> Result<SessionEvent, Parcel> {
+    pub(crate) fn deliver(&mut self, slot: u32, parcel: Parcel, now: Moment) -> Result<SessionEvent, Parcel> {
         let Some(consumer) = self.consumers.get(slot as usize).and_then(Option::as_ref) else {
             return Err(parcel);
         };
+        let tag = consumer.tag.clone();
         let Parcel { ticket, redelivered, message } = parcel;
         let number = if consumer.no_ack {
             self.deliveries.pass()
@@ -239,10 +295,9 @@ impl Session {
                 ticket,
                 message: Some(Arc::clone(&message)),
             };
-            self.deliveries.open(unsettled, ticket.place.is_readable(flushed))
+            self.open(unsettled, now)
         };
-        let consumer = consumer.tag.clone();
-        Ok(SessionEvent::Delivered { consumer, delivery: DeliveryId(number), redelivered, message })
+        Ok(SessionEvent::Delivered { consumer: tag, delivery: DeliveryId(number), redelivered, message })
     }
 
     /// Tells of a direct reply, if its consumer is still there. RabbitMQ: it has the number of the next delivery, but does
@@ -264,7 +319,7 @@ impl Session {
         no_ack: bool,
         parcel: Parcel,
         left: u64,
-        flushed: Lsn,
+        now: Moment,
     ) -> SessionEvent {
         let Parcel { ticket, redelivered, message } = parcel;
         let number = if no_ack {
@@ -276,7 +331,7 @@ impl Session {
                 ticket,
                 message: Some(Arc::clone(&message)),
             };
-            self.deliveries.open(unsettled, ticket.place.is_readable(flushed))
+            self.open(unsettled, now)
         };
         SessionEvent::Got { delivery: DeliveryId(number), redelivered, message, messages: left }
     }

@@ -1,12 +1,17 @@
-//! When queues want to be woken: the deadlines of all of them, and the wait for the next.
+//! When queues and connections want to be woken: the deadlines of all of them, and the wait for the next.
 //!
-//! A queue arms itself for its next deadline and remembers that; an entry that is out of date wakes it once for nothing.
+//! A queue or a connection arms itself for its next deadline and remembers that; an entry that is out of date wakes it once for nothing.
 
-use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc, time::Duration};
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::queue::Queue;
+use crate::{mailbox::Mailbox, queue::Queue};
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
@@ -15,21 +20,23 @@ pub(crate) struct Timers {
     earlier: Condvar,
 }
 
+/// Who is woken.
+#[derive(Debug)]
+pub(crate) enum Sleeper {
+    Queue(Arc<Queue>),
+    /// It may be gone by then.
+    Connection(Weak<Mailbox>),
+}
+
 #[derive(Debug)]
 struct Armed {
     at_ms: u64,
-    queue: Arc<Queue>,
-}
-
-impl Armed {
-    fn key(&self) -> (u64, u64) {
-        (self.at_ms, self.queue.record().id.0)
-    }
+    sleeper: Sleeper,
 }
 
 impl PartialEq for Armed {
     fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
+        self.at_ms == other.at_ms
     }
 }
 
@@ -43,28 +50,28 @@ impl PartialOrd for Armed {
 
 impl Ord for Armed {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.key().cmp(&other.key())
+        self.at_ms.cmp(&other.at_ms)
     }
 }
 
 impl Timers {
-    /// Wakes `queue` at `at_ms` (milliseconds since 1970).
-    pub(crate) fn arm(&self, at_ms: u64, queue: Arc<Queue>) {
+    /// Wakes somebody at `at_ms` (milliseconds since 1970).
+    pub(crate) fn arm(&self, at_ms: u64, sleeper: Sleeper) {
         let mut armed = self.armed.lock();
         let is_earliest = armed.peek().is_none_or(|Reverse(first)| at_ms < first.at_ms);
-        armed.push(Reverse(Armed { at_ms, queue }));
+        armed.push(Reverse(Armed { at_ms, sleeper }));
         if is_earliest {
             self.earlier.notify_one();
         }
     }
 
-    /// Takes out a queue whose time has come.
-    pub(crate) fn pop_due(&self, now_ms: u64) -> Option<Arc<Queue>> {
+    /// Takes out somebody whose time has come.
+    pub(crate) fn pop_due(&self, now_ms: u64) -> Option<Sleeper> {
         let mut armed = self.armed.lock();
         if armed.peek().is_none_or(|Reverse(first)| first.at_ms > now_ms) {
             return None;
         }
-        armed.pop().map(|Reverse(first)| first.queue)
+        armed.pop().map(|Reverse(first)| first.sleeper)
     }
 
     /// Waits until the next deadline, at most `timeout`.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Name, Value};
+use crate::{Name, SessionId, Value};
 
 /// What a refusal is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -209,6 +209,13 @@ pub enum Refusal {
         claimed: String,
         /// The truth.
         user: Name,
+    },
+    /// A delivery was not settled in time.
+    DeliveryTimeout {
+        /// Whose it was.
+        session: SessionId,
+        /// The time it had.
+        timeout_ms: u64,
     },
     /// Something of transactions in a session that has none.
     NoTransaction,

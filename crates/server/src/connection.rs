@@ -202,6 +202,7 @@ impl Driver {
     /// Moves events into the output; true if there are no more for now.
     fn collect(&mut self) -> bool {
         let now = std::time::Instant::now();
+        self.client.handle_time(wall_clock_ms());
         while self.machine.output_bytes() < OUTPUT_BYTES_MAX {
             let Some(event) = self.client.poll_event() else {
                 // An event may have ended a session or freed input that was kept: both come out as commands.

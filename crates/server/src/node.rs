@@ -103,6 +103,8 @@ fn broker_settings(settings: &Settings, memory_bytes: u64) -> broker::Settings {
         // A tenth of what there is, as long as that is not much: bodies are read back fast.
         resident_bytes_max: (memory_bytes / 10).clamp(8 * 1024 * 1024, 64 * 1024 * 1024),
         loopback_users: settings.loopback_users.iter().cloned().collect(),
+        consumer_timeout_ms: settings.connection.consumer_timeout_ms,
+        timeout_ends_session: settings.connection.timeout_closes_channel,
         ..broker::Settings::default()
     }
 }

@@ -214,6 +214,10 @@ fn method_of(event: &SessionEvent) -> Option<Method<'_>> {
 
 /// The method that only this refusal can be about, where others may have come since.
 fn about(refusal: &Refusal) -> Option<MethodId> {
+    if matches!(refusal, Refusal::DeliveryTimeout { .. }) {
+        // It answers nothing.
+        return Some(MethodId::NONE);
+    }
     let is_of_publish = matches!(
         refusal,
         Refusal::InternalExchange(_)

@@ -156,6 +156,12 @@ fn refusals_are_worded_as_rabbitmq_does() {
             "PRECONDITION_FAILED - user_id property set to 'other' but authenticated user was 'guest'",
         ),
         (Refusal::UnknownDelivery { delivery: 99 }, Channel, "PRECONDITION_FAILED - unknown delivery tag 99"),
+        (
+            Refusal::DeliveryTimeout { session: SessionId(3), timeout_ms: 1000 },
+            Channel,
+            "PRECONDITION_FAILED - delivery acknowledgement on channel 3 timed out. Timeout value used: 1000 ms. \
+             This timeout value can be configured, see consumers doc guide to learn more",
+        ),
         (Refusal::NoTransaction, Channel, "PRECONDITION_FAILED - channel is not transactional"),
         (
             Refusal::TransactionsAfterConfirms,

@@ -209,6 +209,7 @@ fn what_means_something_is_read() {
         (DEAD_LETTER_EXCHANGE, Value::text("d")),
         (DEAD_LETTER_ROUTING_KEY, Value::text("k")),
         ("x-max-priority", Value::I8(9)),
+        ("x-consumer-timeout", Value::I32(60)),
         ("x-single-active-consumer", Value::Bool(true)),
     ]);
     let expected = QueueArguments {
@@ -221,6 +222,7 @@ fn what_means_something_is_read() {
         dead_letter_exchange: Some(name("d")),
         dead_letter_routing_key: Some(name("k")),
         max_priority: Some(9),
+        consumer_timeout_ms: Some(60),
         single_active_consumer: true,
     };
     assert_eq!(QueueArguments::parse(&all, named), Ok(expected.clone()));

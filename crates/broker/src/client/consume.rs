@@ -119,10 +119,10 @@ impl Client {
         let (_, queue) = self.resolve_queue(id, queue)?;
         self.permit(Wish::Read { queue: &queue.record().name })?;
         let got = queue.get(no_ack, &self.mailbox, id, &mut self.effects);
-        let flushed = self.broker.engine.flushed();
+        let now = self.moment();
         let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
         let event = match got {
-            Got::Parcel(parcel, left) => session.got(&queue, no_ack, parcel, left, flushed),
+            Got::Parcel(parcel, left) => session.got(&queue, no_ack, parcel, left, now),
             Got::Nothing => SessionEvent::GotNothing,
             Got::Later => {
                 self.waiting_get = Some((id, no_ack));
@@ -147,7 +147,7 @@ impl Client {
         self.settle_at_once(id, delivery, multiple, outcome)
     }
 
-    fn settle_at_once(
+    pub(super) fn settle_at_once(
         &mut self,
         id: SessionId,
         delivery: u64,
@@ -223,11 +223,11 @@ impl Client {
 
     /// Deliveries that never left the mailbox go back.
     pub(super) fn return_mail(&mut self, mail: Mail) {
-        let flushed = self.broker.engine.flushed();
+        let now = self.moment();
         for delivery in mail.deliveries {
             if let Some(session) = self.sessions.get_mut(&delivery.session) {
                 // Numbered like any other, and put back with them.
-                let _ = session.deliver(delivery.slot, delivery.parcel, flushed);
+                let _ = session.deliver(delivery.slot, delivery.parcel, now);
             }
         }
         for notice in mail.notices {

@@ -50,7 +50,7 @@ impl Client {
         if session.transaction.is_none() {
             return Err(Refusal::NoTransaction);
         }
-        session.roll_back();
+        session.roll_back(self.now_ms);
         self.say(id, SessionEvent::RolledBack);
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use super::{Amount, Effects, Queue, Rules, State, fifo::Head, settling::Forgotten};
+use super::{Amount, Effects, NO_TIMEOUT, Queue, Rules, State, fifo::Head, settling::Forgotten};
 use crate::{argument::Overflow, dead_letter::Reason};
 
 /// Messages given up at a time, so that nobody waits long for the queue; the rest follows at once.
@@ -101,6 +101,8 @@ impl Queue {
             state.used_ms = out.now_ms;
         }
         self.may_refuse.store(rules.may_refuse(), Ordering::Release);
+        let timeout_ms = rules.consumer_timeout_ms.unwrap_or(NO_TIMEOUT);
+        self.consumer_timeout_ms.store(timeout_ms, Ordering::Relaxed);
         state.rules = rules;
         self.settle_down(&mut state, out);
         self.account(&mut state);

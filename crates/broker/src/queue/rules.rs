@@ -29,6 +29,8 @@ pub struct Rules {
     pub dead_letter: Option<Arc<DeadLetterTo>>,
     /// The highest priority; None for a queue without priorities.
     pub max_priority: Option<u8>,
+    /// How long deliveries may stay unsettled, in milliseconds.
+    pub consumer_timeout_ms: Option<u64>,
 }
 
 impl Rules {
@@ -66,6 +68,7 @@ impl Rules {
                 .unwrap_or_default(),
             dead_letter,
             max_priority: arguments.max_priority,
+            consumer_timeout_ms: lowest(arguments.consumer_timeout_ms, "consumer-timeout"),
         }
     }
 

@@ -1,6 +1,10 @@
 //! The unsettled deliveries of a session, by their number.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    ops::Range,
+    sync::Arc,
+};
 
 use model::Message;
 
@@ -8,6 +12,9 @@ use crate::queue::{ConsumerKey, Entry, Queue, Settled, Ticket};
 
 /// Bytes of unsettled messages that a session keeps in memory though they could be read again.
 pub(super) const RESIDENT_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Deliveries that were taken back, and whose late verdicts are still let pass.
+const TAKEN_BACK_MAX: usize = 10_000;
 
 /// An unsettled delivery.
 #[derive(Clone, Debug)]
@@ -43,11 +50,13 @@ pub(crate) struct Deliveries {
     first: u64,
     open: VecDeque<Option<Unsettled>>,
     resident: u64,
+    /// Taken back from the consumer, who may not know.
+    taken_back: BTreeSet<u64>,
 }
 
 impl Default for Deliveries {
     fn default() -> Self {
-        Self { first: 1, open: VecDeque::new(), resident: 0 }
+        Self { first: 1, open: VecDeque::new(), resident: 0, taken_back: BTreeSet::new() }
     }
 }
 
@@ -60,6 +69,29 @@ impl Deliveries {
     /// How many count against the session's limit.
     pub(crate) fn consumed(&self) -> u32 {
         consumed(self.open.iter().flatten())
+    }
+
+    /// Those below this number are all settled.
+    pub(crate) fn first_open(&self) -> u64 {
+        self.first
+    }
+
+    /// What is unsettled among these numbers.
+    pub(crate) fn open_among(&self, numbers: Range<u64>) -> impl Iterator<Item = (u64, &Unsettled)> {
+        let numbers = numbers.start.max(self.first)..numbers.end;
+        numbers.filter_map(|number| Some((number, self.open.get(self.place(number)?)?.as_ref()?)))
+    }
+
+    /// This delivery was taken back: a verdict on it that comes late is no mistake.
+    pub(crate) fn forgive(&mut self, number: u64) {
+        self.taken_back.insert(number);
+        if self.taken_back.len() > TAKEN_BACK_MAX {
+            self.taken_back.pop_first();
+        }
+    }
+
+    fn place(&self, number: u64) -> Option<usize> {
+        usize::try_from(number.checked_sub(self.first)?).ok()
     }
 
     /// Gives a delivery its number, without anything to settle.
@@ -97,8 +129,10 @@ impl Deliveries {
         if multiple {
             return self.take_up_to(number, out);
         }
-        let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
-        let unsettled = self.open.get_mut(at)?.take()?;
+        if self.taken_back.remove(&number) {
+            return Some(());
+        }
+        let unsettled = self.open.get_mut(self.place(number)?)?.take()?;
         self.closed(&unsettled);
         out(number, unsettled);
         self.trim();
@@ -111,11 +145,10 @@ impl Deliveries {
             self.open.push_front(None);
             self.first = self.first.saturating_sub(1);
         }
-        let at = usize::try_from(number.saturating_sub(self.first)).ok();
         if unsettled.message.is_some() {
             self.resident = self.resident.saturating_add(unsettled.ticket.bytes.into());
         }
-        if let Some(place) = at.and_then(|at| self.open.get_mut(at)) {
+        if let Some(place) = self.place(number).and_then(|at| self.open.get_mut(at)) {
             *place = Some(unsettled);
         }
     }
@@ -125,10 +158,13 @@ impl Deliveries {
             self.open.len()
         } else {
             // RabbitMQ: a `multiple` whose own delivery is not open is an error, whatever is open below it.
-            let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
-            self.open.get(at)?.as_ref()?;
-            at.saturating_add(1)
+            let is_open = self.place(number).is_some_and(|at| self.open.get(at).is_some_and(Option::is_some));
+            if !is_open && !self.taken_back.contains(&number) {
+                return None;
+            }
+            self.place(number).map_or(0, |at| at.saturating_add(1)).min(self.open.len())
         };
+        self.taken_back.retain(|taken_back| number != 0 && *taken_back > number);
         for _ in 0..count {
             if let Some(unsettled) = self.open.pop_front().flatten() {
                 self.closed(&unsettled);

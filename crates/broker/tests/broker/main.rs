@@ -22,5 +22,6 @@ mod leaving;
 mod order;
 mod permissions;
 mod restart;
+mod timeouts;
 mod transactions;
 mod verdicts;

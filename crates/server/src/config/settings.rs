@@ -134,6 +134,8 @@ pub(crate) struct ConnectionLimits {
     pub(crate) handshake_timeout_ms: Option<u64>,
     /// How long a delivery may stay unsettled; `None` for ever.
     pub(crate) consumer_timeout_ms: Option<u64>,
+    /// Whether the channel of such a delivery is closed; else the delivery alone is taken back.
+    pub(crate) timeout_closes_channel: bool,
     /// SASL mechanisms in the order in which they are offered; never empty.
     pub(crate) mechanisms: Vec<Mechanism>,
 }
@@ -292,7 +294,8 @@ impl Default for ConnectionLimits {
             connections_max: None,
             message_bytes_max: 16 * 1024 * 1024,
             handshake_timeout_ms: Some(10_000),
-            consumer_timeout_ms: Some(1_800_000),
+            consumer_timeout_ms: None,
+            timeout_closes_channel: false,
             mechanisms: vec![Mechanism::Plain, Mechanism::AmqPlain],
         }
     }

@@ -179,11 +179,20 @@ pub(crate) static KEYS: &[Key] = &[
     },
     Key {
         name: "consumer_timeout",
-        default: "1800000",
+        default: "infinity",
         help: "Milliseconds in which a consumer has to settle a delivery.",
         kind: Kind::Limit {
             range: Range::from(1, U32_MAX),
             set: |draft, _, limit| draft.settings.connection.consumer_timeout_ms = limit,
+        },
+    },
+    Key {
+        name: "harefoot.consumer_timeout_action",
+        default: "return",
+        help: "What happens then: the delivery goes back to its queue, or its channel is closed as RabbitMQ does.",
+        kind: Kind::OneOf {
+            words: &["return", "close_channel"],
+            set: |draft, _, word| draft.settings.connection.timeout_closes_channel = word == "close_channel",
         },
     },
     // Memory and disk.

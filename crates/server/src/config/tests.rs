@@ -6,7 +6,7 @@ use clap::Parser;
 use model::{Name, Secret};
 
 use super::{
-    settings::{DiskFreeLimit, LogFormat, LogLevel, Mechanism, Watermark},
+    settings::{ConnectionLimits, DiskFreeLimit, LogFormat, LogLevel, Mechanism, Watermark},
     *,
 };
 use crate::arguments::{Arguments, Command};
@@ -135,12 +135,14 @@ fn limits_of_connections() {
     let limits = read(
         "heartbeat = 0\nframe_max = 256kb\ninitial_frame_max = 8kb\nmax_channels_per_connection = 7\n\
          max_connections = 100\nmax_message_size = 1MB\nhandshake_timeout = infinity\nconsumer_timeout = 5\n\
+         harefoot.consumer_timeout_action = close_channel\n\
          auth_mechanisms.2 = PLAIN\nauth_mechanisms.1 = AMQPLAIN",
     )
     .connection;
     assert_eq!((limits.heartbeat_s, limits.frame_max, limits.initial_frame_max), (0, 262_144, 8192));
     assert_eq!((limits.channel_max, limits.connections_max), (7, Some(100)));
     assert_eq!((limits.message_bytes_max, limits.consumer_timeout_ms), (1_000_000, Some(5)));
+    assert!(limits.timeout_closes_channel && !ConnectionLimits::default().timeout_closes_channel);
     assert_eq!(limits.handshake_timeout_ms, None);
     assert_eq!(limits.mechanisms, [Mechanism::AmqPlain, Mechanism::Plain]);
     assert_eq!(read("channel_max = 0\nconnection_max = 3").connection.connections_max, Some(3));
