@@ -460,11 +460,21 @@ impl Broker {
         self.durability.reached(lsn);
     }
 
-    /// Writes a metadata snapshot if one is due. Blocks on the disk: for the housekeeping thread.
+    /// Does one step of the log's upkeep, and writes a metadata snapshot if one is due; true if more is due. Blocks on the
+    /// disk: for the housekeeping thread.
     ///
     /// # Errors
     /// When the disk fails; the log still holds everything.
-    pub fn snapshot_if_due(&self) -> Result<(), Fault> {
+    pub fn keep_house(&self) -> Result<bool, Fault> {
+        let has_more = self.engine.housekeep();
+        // A step may have flushed on its own account: whoever waited for that is not to wait for the next flush.
+        self.handle_flushed(self.engine.flushed());
+        let has_more = has_more?;
+        self.snapshot_if_due()?;
+        Ok(has_more)
+    }
+
+    fn snapshot_if_due(&self) -> Result<(), Fault> {
         let snapshot = {
             let mut metadata = self.metadata.lock();
             if !metadata.wants_snapshot() {

@@ -406,11 +406,7 @@ impl Client {
     /// Consumers go, unsettled deliveries go back, confirms are owed no more.
     fn let_go(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get(&id) else { return };
-        for consumer in session.consumers() {
-            if let Some(key) = consumer.key {
-                consumer.queue.cancel(key, &mut self.effects);
-            }
-        }
+        dismiss(session, &mut self.effects);
         // What is on its way is numbered first, so that it goes back with the rest.
         self.gather_mail();
         let Some(session) = self.sessions.get_mut(&id) else { return };
@@ -433,6 +429,10 @@ impl Client {
     fn close(&mut self) {
         if std::mem::replace(&mut self.is_closed, true) {
             return;
+        }
+        // First of all, so that nothing of one session is given to a consumer of another that will not hear it.
+        for session in self.sessions.values() {
+            dismiss(session, &mut self.effects);
         }
         // From here on queues get back what they try to deliver.
         let mail = self.mailbox.close();
@@ -471,6 +471,15 @@ impl Client {
     /// Where it is; empty before it has opened a vhost.
     pub fn vhost(&self) -> &Name {
         &self.vhost
+    }
+}
+
+/// The consumers of a session get nothing more.
+fn dismiss(session: &Session, out: &mut Effects) {
+    for consumer in session.consumers() {
+        if let Some(key) = consumer.key {
+            consumer.queue.cancel(key, out);
+        }
     }
 }
 

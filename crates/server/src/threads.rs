@@ -117,11 +117,11 @@ fn keep_house(broker: &Broker, engine: &Engine, watch: &Watch) {
     if !engine.wait_for_housekeeping(LOOK_UP) {
         return;
     }
-    let outcome = engine.housekeep().and_then(|_| broker.snapshot_if_due());
+    let outcome = broker.keep_house();
     // Before anything else: the alarm stops publishers while there is space left for what is under way.
     watch.look();
     match outcome {
-        Ok(()) => {}
+        Ok(_) => {}
         Err(Fault::Poisoned) => give_up(&Fault::Poisoned),
         Err(fault) if fault.is_full() => {
             // The alarm has told it.

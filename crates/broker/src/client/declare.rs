@@ -137,13 +137,11 @@ impl Client {
         let name = self.queue_name(id, queue.without_line_ends())?;
         self.permit(Wish::DeleteQueue { queue: &name })?;
         let mut messages = 0;
-        let mut lsn = Lsn(0);
-        // RabbitMQ: deleting what is not there succeeds.
-        match self.record(&name) {
+        let lsn = match self.record(&name) {
             Ok(record) => {
                 let queue = self.broker.queue(&record);
                 let effects = &mut self.effects;
-                lsn = self.broker.change(self.now_ms, |topology| {
+                self.broker.change(self.now_ms, |topology| {
                     let is_current = topology
                         .find_queue(&record.vhost, &record.name)
                         .is_some_and(|now| now.id == record.id);
@@ -155,11 +153,12 @@ impl Client {
                         messages = kept.map_err(|kept| refuse_to_delete(kept, &record))?.messages;
                     }
                     Ok(Some(topology.delete_queue(&record.vhost, &record)))
-                })?;
+                })?
             }
-            Err(Refusal::NotFound(_)) => {}
+            // RabbitMQ: deleting what is not there succeeds. Its end may be on its way to the disk.
+            Err(Refusal::NotFound(_)) => self.broker.metadata_position(),
             Err(refusal) => return Err(refusal),
-        }
+        };
         self.answer_when(lsn, id, nowait, SessionEvent::QueueDeleted { messages });
         Ok(())
     }

@@ -216,7 +216,8 @@ impl Fifo {
             front: VecDeque::new(),
             cold: Cold { from: recovered.first, to: recovered.next, amount },
             tail: VecDeque::new(),
-            next: recovered.next.max(1),
+            // Transient messages had numbers too: what is published now is not taken for one that was delivered.
+            next: recovered.next.max(recovered.delivered_below).max(1),
             ready: amount,
             unsettled: Amount::default(),
             front_bytes: 0,

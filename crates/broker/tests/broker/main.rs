@@ -22,6 +22,7 @@ mod leaving;
 mod order;
 mod permissions;
 mod restart;
+mod simulation;
 mod timeouts;
 mod transactions;
 mod verdicts;

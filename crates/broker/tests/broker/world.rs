@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use broker::{Bell, Broker, Client, First, Settings, queue::Amount};
+use broker::{Bell, Broker, Client, First, RecoveryError, Settings, queue::Amount};
 use model::{Command, Event, Message, Secret, SessionCommand, SessionEvent, SessionId, Table};
 use storage::{Engine, Fault, Options, Recovered, disk::memory::MemoryDisk};
 
@@ -21,7 +21,7 @@ pub(crate) struct World {
     pub(crate) engine: Arc<Engine>,
     pub(crate) broker: Arc<Broker>,
     pub(crate) recovered: Recovered,
-    settings: Settings,
+    pub(crate) settings: Settings,
 }
 
 /// Sizes of the log at which its files come and go.
@@ -61,7 +61,11 @@ impl World {
     pub(crate) fn open(disk: MemoryDisk, settings: Settings) -> Result<Self, Fault> {
         let (engine, recovered) = Engine::open(Arc::new(disk.clone()), small_log())?;
         let engine = Arc::new(engine);
-        let broker = Arc::new(Broker::recover(Arc::clone(&engine), &recovered, settings.clone()).unwrap());
+        let broker = match Broker::recover(Arc::clone(&engine), &recovered, settings.clone()) {
+            Ok(broker) => Arc::new(broker),
+            Err(RecoveryError::Fault(fault)) => return Err(fault),
+            Err(damage) => panic!("{damage}"),
+        };
         let world = Self { disk, engine, broker, recovered, settings };
         // The start itself is an entry of the metadata.
         world.try_flush()?;
@@ -81,8 +85,7 @@ impl World {
 
     /// Moves everything that can be moved out of the log's files into segments.
     pub(crate) fn keep_house(&self) {
-        while self.engine.housekeep().unwrap() {}
-        self.broker.snapshot_if_due().unwrap();
+        while self.broker.keep_house().unwrap() {}
     }
 
     /// Reads whatever queues want read.
@@ -177,8 +180,12 @@ impl Peer {
 
     /// Several commands of session 1 with one read.
     pub(crate) fn ask_all(&mut self, commands: impl IntoIterator<Item = SessionCommand>) {
+        self.ask_all_in(1, commands);
+    }
+
+    pub(crate) fn ask_all_in(&mut self, session: u16, commands: impl IntoIterator<Item = SessionCommand>) {
         for command in commands {
-            self.client.handle_command(0, Command::Session(SessionId(1), command));
+            self.client.handle_command(0, Command::Session(SessionId(session), command));
         }
         self.client.hand_over();
     }
@@ -229,7 +236,7 @@ fn in_words(event: &Event) -> String {
     }
 }
 
-fn session_words(event: &SessionEvent) -> String {
+pub(crate) fn session_words(event: &SessionEvent) -> String {
     let again = |redelivered: &bool| if *redelivered { " again" } else { "" };
     let several = |multiple: &bool| if *multiple { "up to " } else { "" };
     match event {

@@ -107,7 +107,7 @@ impl MemoryDisk {
     /// Cuts the power when the given number of further changes is reached: that one fails, and all after it.
     pub fn power_off_after(&self, operations: u64) {
         let mut state = self.state.lock();
-        state.power_off_at = Some(state.operations + operations);
+        state.power_off_at = Some(state.operations.saturating_add(operations));
     }
 
     /// True once the power is off.
