@@ -158,6 +158,8 @@ impl Reply {
             | Refusal::QueueLimit { .. } => (Channel, PreconditionFailed),
             Refusal::ConsumerTagInUse { .. }
             | Refusal::TooManyConsumers { .. }
+            | Refusal::NodeSessionLimit { .. }
+            | Refusal::UserSessionLimit { .. }
             | Refusal::VhostNotFound { .. }
             | Refusal::VhostRefused { .. }
             | Refusal::ConnectionLimit { .. }
@@ -309,6 +311,15 @@ impl fmt::Display for Explanation<'_> {
             Refusal::SecondReplyConsumer => f.write_str("reply consumer already set"),
             Refusal::NoReplyConsumer => f.write_str("fast reply consumer does not exist"),
             Refusal::UnknownDelivery { delivery } => write!(f, "unknown delivery tag {delivery}"),
+            Refusal::UserSessionLimit { user, sessions_max } => write!(
+                f,
+                "number of channels opened for user '{user}' has reached the maximum allowed user limit of \
+                 ({sessions_max})"
+            ),
+            Refusal::NodeSessionLimit { node, sessions_max } => write!(
+                f,
+                "number of channels opened on node '{node}' has reached the maximum allowed limit of ({sessions_max})"
+            ),
             Refusal::TooManyConsumers { consumers_max } => {
                 write!(f, "reached maximum ({consumers_max}) of consumers per channel")
             }

@@ -93,7 +93,7 @@ impl Settings {
     pub(crate) fn mechanisms(&self) -> String {
         let mut offered = Vec::new();
         for (name, is_on) in
-            [("AMQPLAIN", self.amqplain), ("PLAIN", self.plain), ("ANONYMOUS", self.anonymous.is_some())]
+            [("AMQPLAIN", self.amqplain), ("ANONYMOUS", self.anonymous.is_some()), ("PLAIN", self.plain)]
         {
             if is_on {
                 offered.push(name);

@@ -19,6 +19,7 @@ use parking_lot::{Condvar, Mutex, RwLock};
 use storage::{Engine, Fault, LogId, Lsn};
 
 use crate::{
+    census::Census,
     client::Client,
     dead_letter::{self, Letter},
     durability::Durability,
@@ -41,6 +42,12 @@ pub struct Settings {
     pub resident_bytes_max: u64,
     /// Log bytes that are not durable yet before publishers are made to wait.
     pub staged_bytes_max: u64,
+    /// The node's name, for texts.
+    pub node: Name,
+    /// Connections of the node, those that are not in a vhost yet included; None: no limit.
+    pub connections_max: Option<u64>,
+    /// Sessions of the node; None: no limit.
+    pub sessions_max: Option<u64>,
     /// Consumers of one session.
     pub consumers_per_session_max: u32,
     /// How long deliveries may stay unsettled, in milliseconds, unless their queue says otherwise; None: for ever.
@@ -56,6 +63,9 @@ impl Default for Settings {
         Self {
             resident_bytes_max: 64 * 1024 * 1024,
             staged_bytes_max: 64 * 1024 * 1024,
+            node: Name::parse("rabbit@localhost").unwrap_or_default(),
+            connections_max: None,
+            sessions_max: None,
             consumers_per_session_max: u32::MAX,
             consumer_timeout_ms: None,
             timeout_ends_session: false,
@@ -82,6 +92,7 @@ pub struct Broker {
     reads: Mutex<VecDeque<Arc<Queue>>>,
     reads_wanted: Condvar,
     pub(crate) replies: Replies,
+    pub(crate) census: Arc<Census>,
     timers: Timers,
     clients: Mutex<BTreeMap<ConnectionId, Arc<Mailbox>>>,
     next_connection: AtomicU64,
@@ -118,6 +129,7 @@ impl Broker {
             reads: Mutex::default(),
             reads_wanted: Condvar::new(),
             replies: Replies::default(),
+            census: Arc::default(),
             timers: Timers::default(),
             clients: Mutex::default(),
             next_connection: AtomicU64::new(1),

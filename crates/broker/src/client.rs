@@ -20,6 +20,7 @@ use storage::Lsn;
 use crate::{
     access::Granted,
     broker::Broker,
+    census::Seat,
     mailbox::{Mail, Mailbox, Notice},
     name_maker::NameMaker,
     publishes::{Origin, Publishes},
@@ -48,6 +49,8 @@ pub struct Client {
     mailbox: Arc<Mailbox>,
     user: Name,
     vhost: Name,
+    /// Its place in the vhost, once it is in.
+    seat: Option<Seat>,
     granted: Granted,
     sessions: BTreeMap<SessionId, Session>,
     /// What can be said at once.
@@ -93,6 +96,7 @@ impl Client {
             mailbox,
             user: Name::default(),
             vhost: Name::default(),
+            seat: None,
             granted: Granted::default(),
             sessions: BTreeMap::new(),
             events: VecDeque::new(),
@@ -150,8 +154,7 @@ impl Client {
     fn handle_session_command(&mut self, id: SessionId, command: SessionCommand) {
         match command {
             SessionCommand::Open => {
-                self.sessions.insert(id, Session::new(id, self.broker.settings.consumer_timeout_ms));
-                self.say(id, SessionEvent::Opened);
+                self.open_session(id);
                 return;
             }
             SessionCommand::Close => {
@@ -441,6 +444,7 @@ impl Client {
             self.let_go(id);
         }
         self.sessions.clear();
+        self.seat = None;
         for queue in std::mem::take(&mut self.exclusive_queues) {
             self.broker.delete_queue(&queue, self.now_ms);
         }

@@ -17,6 +17,7 @@
 pub mod access;
 pub mod argument;
 pub mod broker;
+mod census;
 pub mod client;
 pub mod dead_letter;
 mod durability;

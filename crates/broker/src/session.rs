@@ -14,6 +14,7 @@ use model::{DeliveryId, Name, Refusal, SessionEvent, SessionId};
 use storage::Lsn;
 
 use crate::{
+    census::SessionSeat,
     mailbox::{DELIVERY_BYTES, MAILBOX_BYTES_MAX, Parcel, Reply},
     queue::{ConsumerKey, Queue, SessionLimit},
 };
@@ -50,6 +51,8 @@ pub(crate) struct Replying {
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) id: SessionId,
+    /// As long as it is there, the session counts.
+    _seat: SessionSeat,
     /// Refused something: commands are ignored until the session is closed.
     pub(crate) has_failed: bool,
     /// The queue that an empty name stands for.
@@ -91,9 +94,10 @@ fn message_bytes(event: &SessionEvent) -> usize {
 }
 
 impl Session {
-    pub(crate) fn new(id: SessionId, timeout_ms: Option<u64>) -> Self {
+    pub(crate) fn new(id: SessionId, seat: SessionSeat, timeout_ms: Option<u64>) -> Self {
         Self {
             id,
+            _seat: seat,
             has_failed: false,
             last_queue: None,
             prefetch: 0,

@@ -210,6 +210,20 @@ pub enum Refusal {
         /// The truth.
         user: Name,
     },
+    /// The node has as many sessions as it may.
+    NodeSessionLimit {
+        /// The node.
+        node: Name,
+        /// The limit.
+        sessions_max: u64,
+    },
+    /// The user has as many sessions as it may.
+    UserSessionLimit {
+        /// The user.
+        user: Name,
+        /// The limit.
+        sessions_max: u64,
+    },
     /// A delivery was not settled in time.
     DeliveryTimeout {
         /// Whose it was.

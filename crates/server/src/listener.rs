@@ -53,6 +53,9 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
+/// Connections above the node's limit that are let in as far as to be told why they are refused.
+const TOLD_MAX: usize = 64;
+
 /// What every connection is served with.
 #[derive(Clone)]
 pub(crate) struct Service {
@@ -83,7 +86,8 @@ pub(crate) async fn accept(listener: TcpListener, service: Service) {
 
 impl Service {
     fn serve(&self, stream: TcpStream, peer: SocketAddr) {
-        if self.connections_max.is_some_and(|max| self.broker.client_count() >= max as usize) {
+        let accepted_max = self.connections_max.map(|max| (max as usize).saturating_add(TOLD_MAX));
+        if accepted_max.is_some_and(|max| self.broker.client_count() >= max) {
             tracing::warn!(%peer, "connection refused: the node's limit of connections is reached");
             return;
         }

@@ -9,14 +9,17 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use broker::{Broker, First, topology::PermissionPatterns};
-use model::{Name, Value};
+use model::{Name, Secret, Value};
 use rustix::rand::{GetRandomFlags, getrandom};
 use storage::{Engine, Fault, disk::os::OsDisk};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     banner,
-    config::{Settings, settings::Mechanism},
+    config::{
+        Settings,
+        settings::{ConnectionLimits, Mechanism},
+    },
     connection::wall_clock_ms,
     data_folder::DataFolder,
     exit::Failure,
@@ -103,6 +106,10 @@ fn broker_settings(settings: &Settings, memory_bytes: u64) -> broker::Settings {
         // A tenth of what there is, as long as that is not much: bodies are read back fast.
         resident_bytes_max: (memory_bytes / 10).clamp(8 * 1024 * 1024, 64 * 1024 * 1024),
         loopback_users: settings.loopback_users.iter().cloned().collect(),
+        node: Name::parse(&settings.node_name).unwrap_or_default(),
+        connections_max: settings.connection.connections_max.map(u64::from),
+        sessions_max: settings.connection.node_channels_max,
+        consumers_per_session_max: settings.connection.channel_consumers_max.unwrap_or(u32::MAX),
         consumer_timeout_ms: settings.connection.consumer_timeout_ms,
         timeout_ends_session: settings.connection.timeout_closes_channel,
         ..broker::Settings::default()
@@ -185,6 +192,11 @@ async fn drain(broker: &Broker) {
     }
 }
 
+fn anonymous(limits: &ConnectionLimits) -> Option<(Name, Secret)> {
+    let user = limits.anonymous_user.clone().filter(|_| limits.mechanisms.contains(&Mechanism::Anonymous))?;
+    Some((user, limits.anonymous_password.clone()))
+}
+
 fn amqp_settings(settings: &Settings) -> amqp091::Settings {
     let limits = &settings.connection;
     let mut amqp = amqp091::Settings {
@@ -195,6 +207,7 @@ fn amqp_settings(settings: &Settings) -> amqp091::Settings {
         ),
         plain: limits.mechanisms.contains(&Mechanism::Plain),
         amqplain: limits.mechanisms.contains(&Mechanism::AmqPlain),
+        anonymous: anonymous(limits),
         channel_max: limits.channel_max,
         frame_max: limits.frame_max,
         initial_frame_max: limits.initial_frame_max,

@@ -214,8 +214,11 @@ fn method_of(event: &SessionEvent) -> Option<Method<'_>> {
 
 /// The method that only this refusal can be about, where others may have come since.
 fn about(refusal: &Refusal) -> Option<MethodId> {
-    if matches!(refusal, Refusal::DeliveryTimeout { .. }) {
-        // It answers nothing.
+    if matches!(
+        refusal,
+        Refusal::DeliveryTimeout { .. } | Refusal::NodeSessionLimit { .. } | Refusal::UserSessionLimit { .. }
+    ) {
+        // RabbitMQ: no method is named.
         return Some(MethodId::NONE);
     }
     let is_of_publish = matches!(

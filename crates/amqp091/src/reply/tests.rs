@@ -157,6 +157,16 @@ fn refusals_are_worded_as_rabbitmq_does() {
         ),
         (Refusal::UnknownDelivery { delivery: 99 }, Channel, "PRECONDITION_FAILED - unknown delivery tag 99"),
         (
+            Refusal::NodeSessionLimit { node: name("rabbit@here"), sessions_max: 2 },
+            Connection,
+            "NOT_ALLOWED - number of channels opened on node 'rabbit@here' has reached the maximum allowed limit of (2)",
+        ),
+        (
+            Refusal::UserSessionLimit { user: name("guest"), sessions_max: 2 },
+            Connection,
+            "NOT_ALLOWED - number of channels opened for user 'guest' has reached the maximum allowed user limit of (2)",
+        ),
+        (
             Refusal::DeliveryTimeout { session: SessionId(3), timeout_ms: 1000 },
             Channel,
             "PRECONDITION_FAILED - delivery acknowledgement on channel 3 timed out. Timeout value used: 1000 ms. \

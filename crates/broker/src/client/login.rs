@@ -1,8 +1,9 @@
 //! Who the peer is and which vhost it enters.
 
-use model::{Event, Name, Secret};
+use model::{Event, Name, Refusal, Secret, SessionEvent, SessionId};
 
 use super::Client;
+use crate::{census::Seat, session::Session};
 
 impl Client {
     pub(super) fn authenticate(&mut self, mechanism: &'static str, user: Name, password: &Secret) {
@@ -21,14 +22,47 @@ impl Client {
     }
 
     pub(super) fn open(&mut self, vhost: Name) {
-        let outcome = self.broker.topology.read().enter(&vhost, &self.user);
-        match outcome {
-            Ok(()) => {
+        match self.enter(&vhost) {
+            Ok(seat) => {
+                self.seat = Some(seat);
                 self.vhost = vhost;
                 self.events.push_back(Event::Opened);
             }
             Err(refusal) => self.events.push_back(Event::Refused(refusal)),
         }
+    }
+
+    /// Checks in RabbitMQ's order: the node's limit, the vhost and its limit, the user's limit, permissions.
+    fn enter(&self, vhost: &Name) -> Result<Seat, Refusal> {
+        let connections_max = self.broker.settings.connections_max;
+        if let Some(limit) = connections_max.filter(|max| self.broker.client_count() as u64 > *max) {
+            let reason = format!("connection refused: node connection limit ({limit}) is reached");
+            return Err(Refusal::ConnectionLimit { reason });
+        }
+        let topology = self.broker.topology.read();
+        let admission = topology.enter(vhost, &self.user);
+        if let Err(refusal @ Refusal::VhostNotFound { .. }) = admission {
+            return Err(refusal);
+        }
+        let vhost_max = topology.vhost_limits(vhost).max_connections;
+        let user_max = topology.user(&self.user).and_then(|user| user.limits.max_connections);
+        let seat = self.broker.census.enter((vhost, vhost_max), (&self.user, user_max))?;
+        admission.map(|()| seat)
+    }
+
+    pub(super) fn open_session(&mut self, id: SessionId) {
+        let user_max = self.broker.topology.read().user(&self.user).and_then(|user| user.limits.max_channels);
+        let settings = &self.broker.settings;
+        let node = (&settings.node, settings.sessions_max);
+        let event = match self.broker.census.open_session(node, (&self.user, user_max)) {
+            Ok(seat) => {
+                let session = Session::new(id, seat, settings.consumer_timeout_ms);
+                self.sessions.insert(id, session);
+                SessionEvent::Opened
+            }
+            Err(refusal) => SessionEvent::Refused(refusal),
+        };
+        self.say(id, event);
     }
 
     /// RabbitMQ: a password was good for the login, and a new one is taken without a look at it. That is for secrets that

@@ -19,6 +19,7 @@ mod credit;
 mod durability;
 mod exchanges;
 mod leaving;
+mod limits;
 mod order;
 mod permissions;
 mod restart;

@@ -115,6 +115,14 @@ impl World {
     }
 
     pub(crate) fn peer_as(&self, user: &str, password: &str) -> Peer {
+        let mut peer = self.knock(user, password, "/");
+        peer.ask_in(1, SessionCommand::Open);
+        assert_eq!(peer.hear(), [format!("authenticated {user}"), "opened".into(), "1 opened".into()]);
+        peer
+    }
+
+    /// Somebody who wants to log in and to enter a vhost, and has not heard whether they may.
+    pub(crate) fn knock(&self, user: &str, password: &str, vhost: &str) -> Peer {
         let bell = Arc::new(Rung(AtomicBool::new(false)));
         let client = self.broker.connect(Arc::clone(&bell) as Arc<dyn Bell>, true, [7; 16]);
         let mut peer = Peer { client, bell };
@@ -123,9 +131,7 @@ impl World {
             user: name(user),
             password: Secret::new(password),
         });
-        peer.command(Command::Open { vhost: name("/"), client_properties: Table::default() });
-        peer.ask_in(1, SessionCommand::Open);
-        assert_eq!(peer.hear(), [format!("authenticated {user}"), "opened".into(), "1 opened".into()]);
+        peer.command(Command::Open { vhost: name(vhost), client_properties: Table::default() });
         peer
     }
 

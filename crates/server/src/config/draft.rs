@@ -9,7 +9,7 @@ use model::Name;
 
 use super::{
     problem::{Fault, Notice, Origin, Problem, Warning},
-    settings::{DiskFreeLimit, Listen, LogLevel, Mechanism, Settings, Watermark},
+    settings::{ConnectionLimits, DiskFreeLimit, Listen, LogLevel, Mechanism, Settings, Watermark},
 };
 
 /// What a file has said, beside what it could put into the settings at once.
@@ -23,6 +23,8 @@ pub(crate) struct Draft {
     pub(crate) tags: BTreeMap<String, bool>,
     pub(crate) loopback_none: bool,
     pub(crate) mechanisms: BTreeMap<Rank, (String, Origin)>,
+    /// Where it was said who logs in by ANONYMOUS.
+    pub(crate) anonymous: Option<Origin>,
     pub(crate) levels: Levels,
     pub(crate) watermarks: Alternatives<f64, u64>,
     pub(crate) disk_limits: Alternatives<f64, u64>,
@@ -61,6 +63,7 @@ impl Draft {
             tags: BTreeMap::new(),
             loopback_none: false,
             mechanisms: BTreeMap::new(),
+            anonymous: None,
             levels: Levels::default(),
             watermarks: Alternatives::default(),
             disk_limits: Alternatives::default(),
@@ -122,7 +125,23 @@ impl Draft {
                 self.settings.connection.mechanisms = distinct(found);
             }
         }
+        self.decide_anonymous(&mut problems);
         (self.settings, problems)
+    }
+
+    /// Nobody is let in without a password unless that is asked for by name.
+    fn decide_anonymous(&mut self, problems: &mut Vec<Problem>) {
+        let connection = &self.settings.connection;
+        let Some(origin) = self.anonymous.take() else { return };
+        let who =
+            |limits: &ConnectionLimits| (limits.anonymous_user.clone(), limits.anonymous_password.clone());
+        match (connection.mechanisms.contains(&Mechanism::Anonymous), &connection.anonymous_user) {
+            (true, None) => problems.push(Problem { origin, fault: Fault::AnonymousNobody }),
+            (false, Some(_)) if who(connection) != who(&ConnectionLimits::default()) => {
+                self.settings.warnings.push(Warning { origin, notice: Notice::AnonymousNotOffered });
+            }
+            _ => {}
+        }
     }
 
     /// RabbitMQ: an absolute limit outranks a relative one.
@@ -154,7 +173,8 @@ impl Draft {
 }
 
 fn mechanism(name: &str) -> Option<Mechanism> {
-    [Mechanism::Plain, Mechanism::AmqPlain].into_iter().find(|mechanism| mechanism.name() == name)
+    let all = [Mechanism::Plain, Mechanism::AmqPlain, Mechanism::Anonymous];
+    all.into_iter().find(|mechanism| mechanism.name() == name)
 }
 
 /// The first of each, in their order.

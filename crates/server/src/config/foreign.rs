@@ -104,8 +104,6 @@ pub(crate) static ROWS: &[Row] = &[
     ),
     (
         &[
-            "channel_max_per_node",
-            "consumer_max_per_channel",
             "session_max_per_connection",
             "link_max_per_session",
             "vhost_max",
@@ -119,8 +117,6 @@ pub(crate) static ROWS: &[Row] = &[
             "collect_statistics_interval",
             "motd_file",
             "prevent_startup_if_node_was_reset",
-            "anonymous_login_user",
-            "anonymous_login_pass",
         ],
         Verdict::NoEffect(LATER),
     ),

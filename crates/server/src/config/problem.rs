@@ -53,8 +53,10 @@ pub(crate) enum Fault {
     Encrypted(String),
     #[error("`{key}` is not supported, and to go on without it would be unsafe: {reason}")]
     Refused { key: String, reason: &'static str },
-    #[error("none of the `auth_mechanisms` asked for exists here (PLAIN and AMQPLAIN do)")]
+    #[error("none of the `auth_mechanisms` asked for exists here (PLAIN, AMQPLAIN and ANONYMOUS do)")]
     NoMechanism,
+    #[error("`auth_mechanisms` offers ANONYMOUS, but `anonymous_login_user` says that nobody logs in by it")]
+    AnonymousNobody,
     #[error("expected {0}")]
     WrongVariable(&'static str),
     #[error("not supported, and to go on without it would be unsafe: {0}")]
@@ -137,6 +139,8 @@ pub(crate) enum Notice {
     Outranked { loser: &'static str, winner: &'static str },
     #[error("the mechanism {0} does not exist here and is not offered")]
     MechanismLeftOut(String),
+    #[error("ANONYMOUS is offered only if `auth_mechanisms` has it")]
+    AnonymousNotOffered,
     #[error("logs go to the standard error output, whatever `{0}` says")]
     LogsGoToStderr(&'static str),
 }

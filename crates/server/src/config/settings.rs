@@ -129,6 +129,10 @@ pub(crate) struct ConnectionLimits {
     pub(crate) channel_max: u16,
     /// Connections of the node; `None` for no limit.
     pub(crate) connections_max: Option<u32>,
+    /// Channels of the node; `None` for no limit.
+    pub(crate) node_channels_max: Option<u64>,
+    /// Consumers of one channel; `None` for no limit.
+    pub(crate) channel_consumers_max: Option<u32>,
     pub(crate) message_bytes_max: u64,
     /// From accept to `connection.open-ok`; `None` for no limit.
     pub(crate) handshake_timeout_ms: Option<u64>,
@@ -136,8 +140,11 @@ pub(crate) struct ConnectionLimits {
     pub(crate) consumer_timeout_ms: Option<u64>,
     /// Whether the channel of such a delivery is closed; else the delivery alone is taken back.
     pub(crate) timeout_closes_channel: bool,
-    /// SASL mechanisms in the order in which they are offered; never empty.
+    /// SASL mechanisms that are offered; never empty.
     pub(crate) mechanisms: Vec<Mechanism>,
+    /// Who logs in by ANONYMOUS; `None` for nobody.
+    pub(crate) anonymous_user: Option<Name>,
+    pub(crate) anonymous_password: Secret,
 }
 
 /// A SASL mechanism that exists here.
@@ -145,6 +152,7 @@ pub(crate) struct ConnectionLimits {
 pub(crate) enum Mechanism {
     Plain,
     AmqPlain,
+    Anonymous,
 }
 
 impl Mechanism {
@@ -153,6 +161,7 @@ impl Mechanism {
         match self {
             Self::Plain => "PLAIN",
             Self::AmqPlain => "AMQPLAIN",
+            Self::Anonymous => "ANONYMOUS",
         }
     }
 }
@@ -292,11 +301,15 @@ impl Default for ConnectionLimits {
             initial_frame_max: 4096,
             channel_max: 2047,
             connections_max: None,
+            node_channels_max: None,
+            channel_consumers_max: None,
             message_bytes_max: 16 * 1024 * 1024,
             handshake_timeout_ms: Some(10_000),
             consumer_timeout_ms: None,
             timeout_closes_channel: false,
             mechanisms: vec![Mechanism::Plain, Mechanism::AmqPlain],
+            anonymous_user: Name::parse("guest").ok(),
+            anonymous_password: Secret::new("guest"),
         }
     }
 }

@@ -112,6 +112,28 @@ pub(crate) static KEYS: &[Key] = &[
                and a list of only such ones is refused.",
         kind: Kind::OneOf { words: MECHANISMS, set: Draft::put_mechanism },
     },
+    Key {
+        name: "anonymous_login_user",
+        default: "guest",
+        help: "The user that somebody is who logs in by ANONYMOUS, if that is offered; `none` for nobody.",
+        kind: Kind::Name {
+            set: |draft, _, name| {
+                draft.settings.connection.anonymous_user = (&*name != "none").then_some(name);
+                draft.anonymous = Some(draft.at.clone());
+            },
+        },
+    },
+    Key {
+        name: "anonymous_login_pass",
+        default: "guest",
+        help: "That user's password.",
+        kind: Kind::Secret {
+            set: |draft, _, secret| {
+                draft.settings.connection.anonymous_password = secret;
+                draft.anonymous.get_or_insert_with(|| draft.at.clone());
+            },
+        },
+    },
     // What a connection may ask for.
     Key {
         name: "heartbeat",
@@ -158,6 +180,27 @@ pub(crate) static KEYS: &[Key] = &[
         default: "infinity",
         help: "The older name of `max_connections`.",
         kind: CONNECTIONS,
+    },
+    Key {
+        name: "channel_max_per_node",
+        default: "infinity",
+        help: "Channels of the node.",
+        kind: Kind::Limit {
+            range: Range::from(0, U32_MAX),
+            set: |draft, _, limit| draft.settings.connection.node_channels_max = limit,
+        },
+    },
+    Key {
+        name: "consumer_max_per_channel",
+        default: "infinity",
+        help: "Consumers of one channel.",
+        kind: Kind::Limit {
+            range: Range::from(1, U32_MAX),
+            set: |draft, _, limit| {
+                draft.settings.connection.channel_consumers_max =
+                    limit.map(|number| narrow(number, u32::MAX));
+            },
+        },
     },
     Key {
         name: "max_message_size",

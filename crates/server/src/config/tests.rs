@@ -136,12 +136,14 @@ fn limits_of_connections() {
         "heartbeat = 0\nframe_max = 256kb\ninitial_frame_max = 8kb\nmax_channels_per_connection = 7\n\
          max_connections = 100\nmax_message_size = 1MB\nhandshake_timeout = infinity\nconsumer_timeout = 5\n\
          harefoot.consumer_timeout_action = close_channel\n\
+         channel_max_per_node = 5\nconsumer_max_per_channel = 6\n\
          auth_mechanisms.2 = PLAIN\nauth_mechanisms.1 = AMQPLAIN",
     )
     .connection;
     assert_eq!((limits.heartbeat_s, limits.frame_max, limits.initial_frame_max), (0, 262_144, 8192));
     assert_eq!((limits.channel_max, limits.connections_max), (7, Some(100)));
     assert_eq!((limits.message_bytes_max, limits.consumer_timeout_ms), (1_000_000, Some(5)));
+    assert_eq!((limits.node_channels_max, limits.channel_consumers_max), (Some(5), Some(6)));
     assert!(limits.timeout_closes_channel && !ConnectionLimits::default().timeout_closes_channel);
     assert_eq!(limits.handshake_timeout_ms, None);
     assert_eq!(limits.mechanisms, [Mechanism::AmqPlain, Mechanism::Plain]);
@@ -291,6 +293,26 @@ fn no_sentence_shows_a_secret() {
     assert_eq!(told.lines().count(), 3);
     let shown = format!("{:?}", read("default_pass = hunter2"));
     assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn anonymous_is_offered_only_by_name() {
+    let anonymous = |text: &str| {
+        let limits = read(text).connection;
+        let is_offered = limits.mechanisms.contains(&Mechanism::Anonymous);
+        (is_offered, limits.anonymous_user.map(|user| user.to_string()), limits.anonymous_password)
+    };
+    let guest = || (Some("guest".to_owned()), Secret::new("guest"));
+    assert_eq!(anonymous(""), (false, guest().0, guest().1));
+    assert_eq!(anonymous("auth_mechanisms.1 = ANONYMOUS"), (true, guest().0, guest().1));
+    let text = "auth_mechanisms.1 = PLAIN\nauth_mechanisms.2 = ANONYMOUS\nanonymous_login_user = somebody\nanonymous_login_pass = x";
+    assert_eq!(anonymous(text), (true, Some("somebody".to_owned()), Secret::new("x")));
+    let text = "auth_mechanisms.1 = ANONYMOUS\nanonymous_login_user = none";
+    assert!(refusal(text).contains("nobody logs in by it"));
+    assert_eq!(
+        warnings("anonymous_login_user = somebody"),
+        ["line 1: ANONYMOUS is offered only if `auth_mechanisms` has it"]
+    );
 }
 
 #[test]
