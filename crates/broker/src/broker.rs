@@ -35,6 +35,9 @@ use crate::{
 
 mod history;
 
+/// Bytes that come into queues with one dead letter at once.
+const LETTER_BYTES_MAX: usize = 1024 * 1024 * 1024;
+
 /// What the broker is told of the world when it starts.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -384,13 +387,26 @@ impl Broker {
         self.carry_out(effects);
     }
 
-    /// Moves a dead letter to the queues it is for.
+    /// Moves a dead letter to the queues it is for: at once, unless it is so large and for so many queues that a group of
+    /// the log cannot hold it. Then a crash may double it, but not lose it.
     fn post(&self, letter: &Letter, effects: &mut Effects) {
-        let mut transfer =
-            Transfer { letters: vec![self.address(letter, effects.now_ms)], ..Transfer::default() };
-        transfer.given_up.extend(letter.ticket.map(|ticket| (Arc::clone(&letter.queue), ticket)));
-        let outcome = transfer.carry_out(&self.engine, effects);
-        debug_assert!(outcome.is_ok(), "only publishes are refused");
+        let Arrival { message, queues } = self.address(letter, effects.now_ms);
+        let queues_max = LETTER_BYTES_MAX.checked_div(message.bytes()).unwrap_or(queues.len()).max(1);
+        let mut left = &*queues;
+        loop {
+            let (some, others) = left.split_at(left.len().min(queues_max));
+            let letters = vec![Arrival { message: Arc::clone(&message), queues: some.into() }];
+            let mut transfer = Transfer { letters, ..Transfer::default() };
+            if others.is_empty() {
+                transfer.given_up.extend(letter.ticket.map(|ticket| (Arc::clone(&letter.queue), ticket)));
+            }
+            let outcome = transfer.carry_out(&self.engine, effects);
+            debug_assert!(outcome.is_ok(), "only publishes are refused");
+            if others.is_empty() {
+                break;
+            }
+            left = others;
+        }
     }
 
     /// A dead letter as it arrives, and the queues it is for.
