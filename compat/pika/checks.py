@@ -306,9 +306,32 @@ def direct_reply_to():
         same((error.reply_code, error.reply_text), (406, "PRECONDITION_FAILED - reply consumer cannot acknowledge"))
 
 
+def quorum_queue():
+    queue, dead, seen = fresh("quorum"), fresh("dead"), []
+    with channel() as ch:
+        ch.queue_declare(dead, durable=True)
+        ch.queue_declare(queue, durable=True, arguments={
+            "x-queue-type": "quorum", "x-delivery-limit": 3, "x-dead-letter-exchange": "", "x-dead-letter-routing-key": dead,
+        })
+        ch.confirm_delivery()
+        ch.basic_publish("", queue, b"poison")
+
+        def spoiled(_, method, properties, body):
+            seen.append((properties.headers or {}).get("x-delivery-count"))
+            ch.basic_nack(method.delivery_tag)
+
+        ch.basic_consume(queue, spoiled)
+        until(lambda: len(seen) == 4, "4 deliveries", step=lambda: ch.connection.process_data_events(time_limit=0.05))
+        same(seen, [None, 1, 2, 3])
+        _, properties, body = ch.basic_get(dead, auto_ack=True)
+        same((body, properties.headers["x-first-death-reason"]), (b"poison", "delivery_limit"))
+        ch.queue_delete(queue)
+        ch.queue_delete(dead)
+
+
 if __name__ == "__main__":
     main(
         connect, wrong_password, wrong_vhost, declare, publish_get, confirm, mandatory_return, consume_prefetch, nack_requeue, reject_drop,
         purge_delete, exchange_types, exchange_bindings, error_404, error_405, error_406, error_403, properties, field_types, large_message,
-        heartbeat, cancel_notice, direct_reply_to,
+        heartbeat, cancel_notice, direct_reply_to, quorum_queue,
     )

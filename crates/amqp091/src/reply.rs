@@ -124,7 +124,7 @@ impl Reply {
         use Scope::{Channel, Connection};
         let (scope, code) = match refusal {
             Refusal::NotFound(_) | Refusal::NoPreviousQueue => (Channel, NotFound),
-            Refusal::Locked(_) => (Channel, ResourceLocked),
+            Refusal::Locked(_) | Refusal::GetBesideActiveConsumer(_) => (Channel, ResourceLocked),
             Refusal::ReservedName { .. }
             | Refusal::DefaultExchange
             | Refusal::SystemExchange(_)
@@ -139,6 +139,8 @@ impl Reply {
             | Refusal::InvalidArgument { .. }
             | Refusal::InvalidArgumentType { .. }
             | Refusal::ForeignArgument { .. }
+            | Refusal::InvalidProperty { .. }
+            | Refusal::ServerNamed { .. }
             | Refusal::InUse(_)
             | Refusal::NotEmpty(_)
             | Refusal::MessageTooLarge { .. }
@@ -278,6 +280,17 @@ impl fmt::Display for Explanation<'_> {
             Refusal::InvalidArgumentType { argument, named, found } => {
                 write!(f, "invalid type '{found}' for arg '{argument}' in {named}")
             }
+            Refusal::InvalidProperty { property, named } => {
+                write!(f, "invalid property '{property}' for {named}")
+            }
+            Refusal::ServerNamed { queue_type } => {
+                write!(f, "Cannot declare a server-named queue for type {queue_type}")
+            }
+            Refusal::GetBesideActiveConsumer(named) => write!(
+                f,
+                "cannot obtain access to locked {named}. basic.get operations are not supported by quorum queues \
+                 with single active consumer"
+            ),
             Refusal::ForeignArgument { argument, named, queue_type } => {
                 write!(f, "invalid arg '{argument}' for {named} of queue type {queue_type}")
             }

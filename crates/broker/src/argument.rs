@@ -13,6 +13,8 @@ use crate::{route::term, topology::QueueKind};
 pub(crate) const QUEUE_TYPE: &str = "x-queue-type";
 const DEAD_LETTER_EXCHANGE: &str = "x-dead-letter-exchange";
 const DEAD_LETTER_ROUTING_KEY: &str = "x-dead-letter-routing-key";
+const DEAD_LETTER_STRATEGY: &str = "x-dead-letter-strategy";
+const DELIVERY_LIMIT: &str = "x-delivery-limit";
 
 /// RabbitMQ: the longest time is ten years of 365 days.
 const TIME_MAX_MS: i64 = 315_360_000_000;
@@ -55,6 +57,8 @@ pub struct QueueArguments {
     pub consumer_timeout_ms: Option<u64>,
     /// `x-single-active-consumer`
     pub single_active_consumer: bool,
+    /// `x-delivery-limit`; none if it is negative. RabbitMQ 4.0: not checked.
+    pub delivery_limit: Option<i64>,
 }
 
 /// Why a value is not taken, in RabbitMQ's words.
@@ -62,8 +66,7 @@ struct Unfit(String);
 
 type Check = fn(&Value, &Table) -> Result<(), Unfit>;
 
-/// The arguments of a classic queue, in the order of checking; compared on a second declaration in the order of
-/// [`COMPARED`].
+/// The arguments of queues, in the order of checking; compared on a second declaration in the order of [`COMPARED`].
 const QUEUE: &[(&str, Check)] = &[
     (QUEUE_TYPE, check_queue_type),
     ("x-expires", check_positive_time),
@@ -71,25 +74,42 @@ const QUEUE: &[(&str, Check)] = &[
     (DEAD_LETTER_ROUTING_KEY, check_dead_letter_routing_key),
     ("x-max-length", check_not_negative),
     ("x-max-length-bytes", check_not_negative),
+    ("x-max-in-memory-length", check_not_negative),
+    ("x-max-in-memory-bytes", check_not_negative),
     ("x-max-priority", check_priority),
     ("x-overflow", check_overflow),
     ("x-queue-mode", check_queue_mode),
     ("x-queue-version", check_queue_version),
     ("x-single-active-consumer", check_bool),
     ("x-queue-leader-locator", check_locator),
+    ("x-quorum-initial-group-size", check_positive),
+    (DEAD_LETTER_STRATEGY, check_dead_letter_strategy),
 ];
 
-/// Those that only other queue types have.
-const OTHER_TYPES: &[&str] = &[
-    "x-delivery-limit",
-    "x-dead-letter-strategy",
-    "x-max-in-memory-length",
-    "x-max-in-memory-bytes",
-    "x-quorum-initial-group-size",
-    "x-initial-cluster-size",
-    "x-max-age",
-    "x-stream-max-segment-size-bytes",
-];
+/// Those that a type of queues does not have.
+const fn foreign(kind: QueueKind) -> &'static [&'static str] {
+    match kind {
+        QueueKind::Classic => &[
+            DELIVERY_LIMIT,
+            DEAD_LETTER_STRATEGY,
+            "x-max-in-memory-length",
+            "x-max-in-memory-bytes",
+            "x-quorum-initial-group-size",
+            "x-initial-cluster-size",
+            "x-max-age",
+            "x-stream-max-segment-size-bytes",
+        ],
+        QueueKind::Quorum => &[
+            "x-max-priority",
+            "x-queue-mode",
+            "x-queue-version",
+            "x-queue-master-locator",
+            "x-initial-cluster-size",
+            "x-max-age",
+            "x-stream-max-segment-size-bytes",
+        ],
+    }
+}
 
 const COMPARED: &[&str] = &[
     "x-expires",
@@ -103,6 +123,8 @@ const COMPARED: &[&str] = &[
     "x-queue-mode",
     "x-queue-version",
     "x-single-active-consumer",
+    DELIVERY_LIMIT,
+    "x-quorum-initial-group-size",
     QUEUE_TYPE,
     "x-queue-master-locator",
     "x-queue-leader-locator",
@@ -113,13 +135,14 @@ impl QueueArguments {
     pub(crate) fn parse(table: &Table, named: impl Fn() -> Named) -> Result<Self, Refusal> {
         // RabbitMQ looks at the dead letter exchange first, to check permissions on it.
         name_argument(table, DEAD_LETTER_EXCHANGE, &named)?;
+        let foreign = foreign(kind_of(table));
         for (argument, check) in QUEUE {
-            if let Some(value) = table.get(argument) {
+            if let Some(value) = table.get(argument).filter(|_| !foreign.contains(argument)) {
                 check(value, table).map_err(|Unfit(reason)| invalid(argument, &named, reason))?;
             }
         }
-        if let Some(argument) = OTHER_TYPES.iter().find(|argument| table.get(argument).is_some()) {
-            let queue_type = "rabbit_classic_queue";
+        if let Some(argument) = foreign.iter().find(|argument| table.get(argument).is_some()) {
+            let queue_type = kind_of(table).module();
             return Err(Refusal::ForeignArgument { argument: name(argument), named: named(), queue_type });
         }
         let fits = |argument| table.get(argument).is_none_or(|value| value_as_name(value).is_some());
@@ -135,7 +158,7 @@ impl QueueArguments {
             |argument| table.get(argument)?.as_integer().and_then(|number| u64::try_from(number).ok());
         let text = |argument| value_as_name(table.get(argument)?);
         Self {
-            kind: QueueKind::Classic,
+            kind: kind_of(table),
             message_ttl_ms: number("x-message-ttl"),
             expires_ms: number("x-expires"),
             max_length: number("x-max-length"),
@@ -145,6 +168,7 @@ impl QueueArguments {
             dead_letter_routing_key: text(DEAD_LETTER_ROUTING_KEY),
             max_priority: number("x-max-priority").and_then(|number| u8::try_from(number).ok()),
             consumer_timeout_ms: number("x-consumer-timeout"),
+            delivery_limit: table.get(DELIVERY_LIMIT).and_then(Value::as_integer),
             single_active_consumer: table.get("x-single-active-consumer") == Some(&Value::Bool(true)),
         }
     }
@@ -159,6 +183,13 @@ impl Overflow {
             "reject-publish-dlx" => Self::RejectPublishDeadLetter,
             _ => return None,
         })
+    }
+}
+
+fn kind_of(table: &Table) -> QueueKind {
+    match table.get(QUEUE_TYPE) {
+        Some(Value::Text(word)) => QueueKind::parse(word).unwrap_or_default(),
+        _ => QueueKind::default(),
     }
 }
 
@@ -227,6 +258,20 @@ fn check_positive_time(value: &Value, table: &Table) -> Result<(), Unfit> {
     }
 }
 
+fn check_positive(value: &Value, table: &Table) -> Result<(), Unfit> {
+    match integer(value)? {
+        0 => Err(Unfit("{value_zero,0}".to_owned())),
+        _ => check_not_negative(value, table),
+    }
+}
+
+fn check_dead_letter_strategy(value: &Value, _: &Table) -> Result<(), Unfit> {
+    match text(value)? {
+        b"at-most-once" | b"at-least-once" => Ok(()),
+        _ => Err(Unfit("invalid_dlx_strategy".to_owned())),
+    }
+}
+
 fn check_priority(value: &Value, table: &Table) -> Result<(), Unfit> {
     check_not_negative(value, table)?;
     match integer(value)? {
@@ -245,11 +290,9 @@ fn check_queue_version(value: &Value, table: &Table) -> Result<(), Unfit> {
 
 fn check_queue_type(value: &Value, _: &Table) -> Result<(), Unfit> {
     match text(value)? {
-        b"classic" => Ok(()),
-        // These exist in RabbitMQ, and that is what it says where they are switched off.
-        kind @ (b"quorum" | b"stream") => {
-            Err(Unfit(format!("\"queue type {} is not enabled\"", String::from_utf8_lossy(kind))))
-        }
+        kind if QueueKind::parse(kind).is_some() => Ok(()),
+        // They exist in RabbitMQ, and that is what it says where they are switched off.
+        b"stream" => Err(Unfit("\"queue type stream is not enabled\"".to_owned())),
         other => Err(Unfit(format!("\"unsupported queue type '{}'\"", String::from_utf8_lossy(other)))),
     }
 }

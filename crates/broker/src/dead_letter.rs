@@ -12,8 +12,9 @@ use model::{
 };
 
 use crate::{
-    queue::{Queue, Ticket},
+    queue::{DELIVERY_COUNT, Queue, Ticket},
     route::{ExtraKeys, headers_of},
+    topology::QueueKind,
 };
 
 const DEATHS: &str = "x-death";
@@ -74,6 +75,9 @@ impl Letter {
         let properties = message.properties();
         let mut headers = headers_of(message);
         let record = self.queue.record();
+        if record.kind == QueueKind::Quorum {
+            headers.0.retain(|(name, _)| &**name != DELIVERY_COUNT);
+        }
         self.add_death(&mut headers, &record.name, now_s, &properties);
         let mut encoded = Vec::new();
         headers.encode(&mut encoded);

@@ -34,6 +34,7 @@ mod intake;
 mod levels;
 mod limits;
 mod locked;
+mod returns;
 mod rules;
 mod settling;
 mod transfer;
@@ -46,6 +47,8 @@ pub use fifo::{Amount, Place};
 pub(crate) use fifo::{Entry, Recovered, Ticket};
 use levels::Levels;
 use locked::Lock;
+pub(crate) use returns::DELIVERY_COUNT;
+use returns::Returns;
 pub use rules::Rules;
 pub(crate) use settling::Settled;
 pub(crate) use transfer::{Arrival, Refused, Transfer};
@@ -117,6 +120,7 @@ struct State {
     consumers: Consumers,
     rules: Rules,
     gets: Vec<WaitingGet>,
+    returns: Returns,
     is_reading: bool,
     had_consumer: bool,
     /// What the node's memory account knows of this queue.
@@ -145,10 +149,11 @@ impl Queue {
         let may_refuse = AtomicBool::new(rules.may_refuse());
         let consumer_timeout_ms = AtomicU64::new(rules.consumer_timeout_ms.unwrap_or(NO_TIMEOUT));
         let state = State {
-            levels: Levels::new(record.id, recovered),
-            consumers: Consumers::new(record.arguments.single_active_consumer),
+            levels: Levels::new(record.id, record.kind, recovered),
+            consumers: Consumers::new(record.arguments.single_active_consumer, record.kind),
             rules,
             gets: Vec::new(),
+            returns: Returns::new(record.kind),
             is_reading: false,
             had_consumer: false,
             accounted: 0,

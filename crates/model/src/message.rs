@@ -100,6 +100,15 @@ impl Message {
         Self::with_format(format, exchange, routing_key, properties, body)
     }
 
+    /// The same message with other properties.
+    ///
+    /// # Errors
+    /// As [`Message::new`].
+    pub fn with_properties(&self, properties: &[u8]) -> Result<Self, MessageError> {
+        let format = self.buffer.first().copied().unwrap_or(FORMAT_PUBLISHED);
+        Self::with_format(format, self.exchange(), self.routing_key(), properties, self.body_shared())
+    }
+
     fn with_format(
         format: u8,
         exchange: &[u8],

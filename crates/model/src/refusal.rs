@@ -160,6 +160,20 @@ pub enum Refusal {
         /// The type it has.
         found: &'static str,
     },
+    /// A queue of this type cannot have this property.
+    InvalidProperty {
+        /// The property, in RabbitMQ's words.
+        property: &'static str,
+        /// The queue.
+        named: Named,
+    },
+    /// A queue of this type needs a name.
+    ServerNamed {
+        /// The type, as RabbitMQ calls it.
+        queue_type: &'static str,
+    },
+    /// A quorum queue of which one consumer alone is active cannot be asked for a message.
+    GetBesideActiveConsumer(Named),
     /// An argument that only queues of another type have.
     ForeignArgument {
         /// Which argument.

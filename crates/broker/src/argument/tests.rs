@@ -112,7 +112,7 @@ fn texts_have_types_and_words() {
         ("x-queue-type", "Classic", Some("\"unsupported queue type 'Classic'\"")),
         ("x-queue-type", "", Some("\"unsupported queue type ''\"")),
         ("x-queue-type", "classic", None),
-        ("x-queue-type", "quorum", Some("\"queue type quorum is not enabled\"")),
+        ("x-queue-type", "quorum", None),
         ("x-queue-type", "stream", Some("\"queue type stream is not enabled\"")),
         ("x-queue-leader-locator", "zz", Some("invalid_queue_locator_arg")),
         ("x-queue-leader-locator", "min-masters", None),
@@ -159,9 +159,12 @@ fn flags_are_booleans() {
 
 #[test]
 fn arguments_of_other_types_are_refused() {
-    for argument in OTHER_TYPES {
-        for value in [Value::I32(1), Value::text("a"), Value::Void] {
-            check(argument, value, Some("rabbit_classic_queue"));
+    for kind in [QueueKind::Classic, QueueKind::Quorum] {
+        for argument in foreign(kind) {
+            for value in [Value::I32(1), Value::text("a"), Value::Void] {
+                let found = refusal(&[("x-queue-type", Value::text(kind.name())), (*argument, value)]);
+                assert_eq!(found, Some(((*argument).to_owned(), kind.module().to_owned())));
+            }
         }
     }
     // Newer than 4.0.5, which takes them for unknown.
@@ -224,10 +227,15 @@ fn what_means_something_is_read() {
         max_priority: Some(9),
         consumer_timeout_ms: Some(60),
         single_active_consumer: true,
+        delivery_limit: None,
     };
     assert_eq!(QueueArguments::parse(&all, named), Ok(expected.clone()));
     assert_eq!(QueueArguments::lenient(&all), expected);
     assert_eq!(QueueArguments::parse(&Table::default(), named), Ok(QueueArguments::default()));
+    let quorum = table(&[("x-queue-type", Value::text("quorum")), (DELIVERY_LIMIT, Value::I8(-1))]);
+    let expected =
+        QueueArguments { kind: QueueKind::Quorum, delivery_limit: Some(-1), ..QueueArguments::default() };
+    assert_eq!(QueueArguments::parse(&quorum, named), Ok(expected));
 }
 
 /// The property as it is printed: plain between quotes, or with its type.

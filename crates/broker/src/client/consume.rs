@@ -11,6 +11,7 @@ use model::{
 use super::Client;
 use crate::{
     access::Wish,
+    dead_letter::Reason,
     mailbox::Mail,
     queue::{Consumer, ConsumerKey, Entry, Got, Queue, Unfit},
     replies::REPLY_TO,
@@ -18,6 +19,7 @@ use crate::{
         SessionConsumer,
         deliveries::{Unsettled, consumed},
     },
+    topology::QueueKind,
 };
 
 /// A delivery on its way back, and the consumer that gets its credit.
@@ -64,6 +66,11 @@ impl Client {
         let consumers_max = self.broker.settings.consumers_per_session_max;
         let mailbox = Arc::clone(&self.mailbox);
         let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
+        let is_quorum = queue.record().kind == QueueKind::Quorum;
+        if is_quorum && session.limit.is_set() {
+            let what = format!("{} does not support global qos", named(&queue));
+            return Err(Refusal::NotImplemented { what });
+        }
         session.check_new_consumer(&tag, consumers_max)?;
         let slot = session.add_consumer(SessionConsumer {
             tag: tag.clone(),
@@ -75,7 +82,7 @@ impl Client {
         consumer.no_ack = wish.no_ack;
         consumer.prefetch = session.prefetch.into();
         consumer.priority = priority;
-        match queue.consume(consumer, wish.exclusive, &mut self.effects) {
+        match queue.consume(consumer, wish.exclusive && !is_quorum, &mut self.effects) {
             Ok(key) => {
                 if let Some(consumer) = session.consumer_mut(slot) {
                     consumer.key = Some(key);
@@ -118,6 +125,10 @@ impl Client {
     pub(super) fn get(&mut self, id: SessionId, queue: Name, no_ack: bool) -> Result<(), Refusal> {
         let (_, queue) = self.resolve_queue(id, queue)?;
         self.permit(Wish::Read { queue: &queue.record().name })?;
+        let record = queue.record();
+        if record.kind == QueueKind::Quorum && record.arguments.single_active_consumer {
+            return Err(Refusal::GetBesideActiveConsumer(named(&queue)));
+        }
         let got = queue.get(no_ack, &self.mailbox, id, &mut self.effects);
         let now = self.moment();
         let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
@@ -202,7 +213,7 @@ impl Client {
             }
         }
         for (queue, rejected) in by_queue {
-            queue.reject(rejected, &mut self.effects);
+            queue.reject(rejected, Reason::Rejected, &mut self.effects);
         }
     }
 
@@ -259,7 +270,7 @@ fn check_arguments(arguments: &model::Table, queue: &Queue) -> Result<(), Refusa
         Some(argument) => Err(Refusal::ForeignArgument {
             argument: Name::parse(argument).unwrap_or_default(),
             named: named(queue),
-            queue_type: "rabbit_classic_queue",
+            queue_type: queue.record().kind.module(),
         }),
     }
 }

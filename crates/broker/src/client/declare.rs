@@ -14,7 +14,7 @@ use crate::{
     access::Wish,
     queue::{Kept, Queue},
     replies::REPLY_TO,
-    topology::{Declared, QueueRecord},
+    topology::{Declared, QueueKind, QueueRecord},
 };
 
 impl Client {
@@ -139,6 +139,7 @@ impl Client {
         let mut messages = 0;
         let lsn = match self.record(&name) {
             Ok(record) => {
+                check_delete(&record, if_unused, if_empty)?;
                 let queue = self.broker.queue(&record);
                 let effects = &mut self.effects;
                 self.broker.change(self.now_ms, |topology| {
@@ -274,4 +275,19 @@ fn refuse_to_delete(kept: Kept, record: &QueueRecord) -> Refusal {
         Kept::InUse => Refusal::InUse(named(record)),
         Kept::NotEmpty => Refusal::NotEmpty(named(record)),
     }
+}
+
+/// Refuses conditions that quorum queues do not know.
+fn check_delete(record: &QueueRecord, if_unused: bool, if_empty: bool) -> Result<(), Refusal> {
+    let flag = match (if_unused, if_empty) {
+        _ if record.kind != QueueKind::Quorum => return Ok(()),
+        (true, _) => "if-unused",
+        (false, true) => "if-empty",
+        (false, false) => return Ok(()),
+    };
+    let named = Named { resource: Resource::Queue, name: record.name.clone(), vhost: record.vhost.clone() };
+    let what = format!(
+        "cannot delete {named}. queue.delete operations with {flag} flag set are not supported by quorum queues"
+    );
+    Err(Refusal::NotImplemented { what })
 }

@@ -16,7 +16,7 @@ use std::{
 
 use model::SessionId;
 
-use crate::mailbox::Mailbox;
+use crate::{mailbox::Mailbox, topology::QueueKind};
 
 /// A consumer within its queue; never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -144,11 +144,13 @@ pub(crate) struct Consumers {
     is_single: bool,
     /// Which one that is.
     active: Option<ConsumerKey>,
+    /// It makes way for one of a higher priority, once it has settled what it has: RabbitMQ 4, quorum queues.
+    makes_way: bool,
 }
 
 impl Consumers {
-    pub(crate) fn new(is_single: bool) -> Self {
-        Self { is_single, ..Self::default() }
+    pub(crate) fn new(is_single: bool, kind: QueueKind) -> Self {
+        Self { is_single, makes_way: is_single && kind == QueueKind::Quorum, ..Self::default() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -179,6 +181,7 @@ impl Consumers {
         if self.is_single {
             self.active.get_or_insert(key);
         }
+        self.make_way();
         self.enter_ring(key);
         key
     }
@@ -280,11 +283,33 @@ impl Consumers {
         if let Some(consumer) = self.all.get_mut(&key) {
             consumer.unsettled = consumer.unsettled.saturating_sub(deliveries);
         }
+        self.make_way();
         self.enter_ring(key);
     }
 
+    /// The active consumer gets nothing more if one of a higher priority waits, and is succeeded when it has nothing left.
+    fn make_way(&mut self) {
+        let Some(active) = self.active.filter(|key| self.is_to_make_way(*key)) else { return };
+        let Some(consumer) = self.all.get_mut(&active) else { return };
+        let (priority, unsettled) = (consumer.priority, consumer.unsettled);
+        if std::mem::take(&mut consumer.is_in_ring) {
+            self.leave_ring(Reverse(priority), active);
+        }
+        if unsettled == 0 {
+            self.active = self.successor();
+            if let Some(next) = self.active {
+                self.enter_ring(next);
+            }
+        }
+    }
+
+    fn is_to_make_way(&self, key: ConsumerKey) -> bool {
+        let own = self.all.get(&key).map(|consumer| consumer.priority);
+        self.makes_way && self.all.values().any(|other| Some(other.priority) > own)
+    }
+
     fn enter_ring(&mut self, key: ConsumerKey) {
-        if self.is_single && self.active != Some(key) {
+        if self.is_single && (self.active != Some(key) || self.is_to_make_way(key)) {
             return;
         }
         if let Some(consumer) = self.all.get_mut(&key)

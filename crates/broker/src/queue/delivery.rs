@@ -7,7 +7,6 @@ use model::SessionId;
 use super::{
     Effects, Queue, State, WaitingGet,
     fifo::Head,
-    levels::Levels,
     settling::{Forgotten, Settled},
 };
 use crate::mailbox::{Delivery, Mailbox, Notice, Parcel, Pushed};
@@ -40,6 +39,9 @@ impl Queue {
         }
         self.expire(state, out.now_ms, out);
         self.drop_surplus(state, out);
+        if !state.returns.is_empty() && state.levels.is_empty() {
+            state.returns.clear();
+        }
         if !state.is_reading && self.wants_read(state) {
             state.is_reading = true;
             out.reads.push(Arc::clone(self));
@@ -62,7 +64,7 @@ impl Queue {
 
     /// Delivers to the consumer whose turn it is; false if nothing more can be delivered.
     fn deliver_run(self: &Arc<Self>, state: &mut State, settled: &mut Forgotten, out: &mut Effects) -> bool {
-        let State { levels, consumers, .. } = state;
+        let State { levels, consumers, returns, .. } = state;
         if levels.head() != Head::Ready {
             return false;
         }
@@ -78,13 +80,15 @@ impl Queue {
                 is_limited = true;
                 break;
             }
-            let Some(parcel) = levels.take() else { break };
+            let Some(mut parcel) = levels.take() else { break };
+            returns.tell(&mut parcel);
             out.run.push(Delivery { session: consumer.session, slot: consumer.slot, parcel });
         }
         let mailbox = Arc::clone(&consumer.mailbox);
         if consumer.no_ack {
             for Delivery { parcel, .. } in &out.run {
                 levels.settle(&parcel.ticket);
+                returns.forget(&parcel.ticket);
                 settled.add(&parcel.ticket);
             }
         }
@@ -126,9 +130,10 @@ impl Queue {
                 Got::Later
             }
             Head::Ready => match state.levels.take() {
-                Some(parcel) => {
+                Some(mut parcel) => {
+                    state.returns.tell(&mut parcel);
                     if no_ack {
-                        self.settle_one(&mut state.levels, Settled::from(&parcel));
+                        self.settle_one(&mut state, Settled::from(&parcel));
                     }
                     Got::Parcel(parcel, state.levels.ready().messages)
                 }
@@ -140,8 +145,9 @@ impl Queue {
         got
     }
 
-    fn settle_one(&self, levels: &mut Levels, settled: Settled) {
-        levels.settle(&settled.ticket);
+    fn settle_one(&self, state: &mut State, settled: Settled) {
+        state.levels.settle(&settled.ticket);
+        state.returns.forget(&settled.ticket);
         let mut forgotten = Forgotten::default();
         forgotten.add(&settled.ticket);
         forgotten.forget(self);
@@ -153,7 +159,10 @@ impl Queue {
                 state.gets.push(get);
                 continue;
             }
-            let parcel = state.levels.take();
+            let mut parcel = state.levels.take();
+            if let Some(parcel) = &mut parcel {
+                state.returns.tell(parcel);
+            }
             let settled = parcel.as_ref().filter(|_| get.no_ack).map(Settled::from);
             let queue = Arc::clone(self);
             let left = state.levels.ready().messages;
@@ -161,7 +170,7 @@ impl Queue {
             match get.mailbox.notify(notice) {
                 Ok(()) => {
                     if let Some(settled) = settled {
-                        self.settle_one(&mut state.levels, settled);
+                        self.settle_one(state, settled);
                     }
                     out.ring(&get.mailbox);
                 }

@@ -6,8 +6,11 @@ use model::Message;
 use storage::{Lsn, Staging};
 
 use super::{Amount, Effects, Place, Queue, State, fifo::Ticket, locked::Locked};
-use crate::argument::Overflow;
-use crate::dead_letter::{Letter, Reason};
+use crate::{
+    argument::Overflow,
+    dead_letter::{Letter, Reason},
+    topology::QueueKind,
+};
 
 /// Bytes of transient messages written to the spill file at once.
 const SPILL_BYTES: u64 = 1024 * 1024;
@@ -82,7 +85,8 @@ impl Queue {
     ) {
         let level = state.rules.level(&message);
         let expires_at_ms = state.rules.expires_at_ms(&message, now_ms);
-        let place = if self.record.durable && message.is_persistent() {
+        let is_kept = message.is_persistent() || self.record.kind == QueueKind::Quorum;
+        let place = if self.record.durable && is_kept {
             let staging = staging.get_or_insert_with(|| self.engine.stage());
             let (head, body) = (message.head(), message.body());
             let index = state.levels.next_seq(level);

@@ -9,7 +9,10 @@ use model::Message;
 use storage::{LogId, Lsn};
 
 use super::fifo::{Amount, Entry, Fifo, Head, Place, Read, Recovered, Ticket};
-use crate::{mailbox::Parcel, topology::QueueId};
+use crate::{
+    mailbox::Parcel,
+    topology::{QueueId, QueueKind},
+};
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -18,7 +21,12 @@ pub(super) struct Levels {
     lowest: Fifo,
     /// The highest first.
     higher: BTreeMap<Reverse<u8>, Fifo>,
+    /// For a quorum queue: how many of a higher level were taken since the last one of the lowest.
+    taken_before: Option<u8>,
 }
+
+/// RabbitMQ 4: after so many of a higher priority a quorum queue delivers one of the lower.
+const TAKEN_BEFORE_MAX: u8 = 2;
 
 /// What a read of the log is to bring.
 #[derive(Clone, Copy, Debug)]
@@ -29,8 +37,13 @@ pub(super) struct Wanted {
 }
 
 impl Levels {
-    pub(super) fn new(id: QueueId, recovered: BTreeMap<u8, Recovered>) -> Self {
-        let mut levels = Self { id, lowest: Fifo::new(0, Recovered::default()), higher: BTreeMap::new() };
+    pub(super) fn new(id: QueueId, kind: QueueKind, recovered: BTreeMap<u8, Recovered>) -> Self {
+        let mut levels = Self {
+            id,
+            lowest: Fifo::new(0, Recovered::default()),
+            higher: BTreeMap::new(),
+            taken_before: (kind == QueueKind::Quorum).then_some(0),
+        };
         for (level, recovered) in recovered {
             let fifo = Fifo::new(level, recovered);
             if level == 0 {
@@ -57,12 +70,22 @@ impl Levels {
         self.higher.entry(Reverse(level)).or_insert_with(|| Fifo::new(level, Recovered::default()))
     }
 
+    fn is_lowest_due(&self) -> bool {
+        self.taken_before.is_some_and(|taken| taken >= TAKEN_BEFORE_MAX) && self.lowest.head() != Head::Empty
+    }
+
     /// The level whose messages come first.
     fn first(&self) -> &Fifo {
+        if self.is_lowest_due() {
+            return &self.lowest;
+        }
         self.higher.values().find(|fifo| fifo.head() != Head::Empty).unwrap_or(&self.lowest)
     }
 
     fn first_mut(&mut self) -> &mut Fifo {
+        if self.is_lowest_due() {
+            return &mut self.lowest;
+        }
         self.higher.values_mut().find(|fifo| fifo.head() != Head::Empty).unwrap_or(&mut self.lowest)
     }
 
@@ -80,6 +103,11 @@ impl Levels {
     /// The number that the next message of a level gets.
     pub(super) fn next_seq(&mut self, level: u8) -> u64 {
         self.level(level).next_seq()
+    }
+
+    /// No message is there, and none is out.
+    pub(super) fn is_empty(&self) -> bool {
+        self.ready().messages == 0 && self.unsettled().messages == 0
     }
 
     pub(super) fn ready(&self) -> Amount {
@@ -126,7 +154,11 @@ impl Levels {
     }
 
     pub(super) fn take(&mut self) -> Option<Parcel> {
-        self.first_mut().take()
+        let parcel = self.first_mut().take()?;
+        if let Some(taken) = &mut self.taken_before {
+            *taken = if parcel.ticket.level == 0 { 0 } else { taken.saturating_add(1) };
+        }
+        Some(parcel)
     }
 
     pub(super) fn remove_head(&mut self) -> Option<Parcel> {

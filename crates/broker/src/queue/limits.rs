@@ -42,7 +42,7 @@ impl Queue {
         let mut forgotten = Forgotten::default();
         for _ in 0..GIVEN_UP_MAX {
             let Some(parcel) = state.levels.remove_expired(now_ms) else { break };
-            self.give_up(&state.rules, parcel, Reason::Expired, &mut forgotten, out);
+            self.give_up(state, parcel, Reason::Expired, &mut forgotten, out);
         }
         forgotten.forget(self);
     }
@@ -53,7 +53,7 @@ impl Queue {
         while state.is_over() {
             // What is on disk is read first, and dropped then.
             let Some(parcel) = state.levels.remove_head() else { break };
-            self.give_up(&state.rules, parcel, Reason::MaxLength, &mut forgotten, out);
+            self.give_up(state, parcel, Reason::MaxLength, &mut forgotten, out);
         }
         forgotten.forget(self);
     }

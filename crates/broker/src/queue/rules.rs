@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use crate::{
     argument::{Overflow, QueueArguments},
     dead_letter::DeadLetterTo,
-    topology::Policy,
+    topology::{Policy, QueueKind},
 };
 
 /// See the module's documentation. What can be set by argument and by policies: the lower number counts, of other values
@@ -31,7 +31,15 @@ pub struct Rules {
     pub max_priority: Option<u8>,
     /// How long deliveries may stay unsettled, in milliseconds.
     pub consumer_timeout_ms: Option<u64>,
+    /// How often a message may come back before it is given up; None for no limit.
+    pub delivery_limit: Option<u64>,
+    is_quorum: bool,
 }
+
+/// RabbitMQ 4: how often a message may come back to a quorum queue.
+const DELIVERY_LIMIT: u64 = 20;
+/// RabbitMQ 4: messages of a higher priority come before others in a quorum queue.
+const QUORUM_LOW_PRIORITY_MAX: u8 = 4;
 
 impl Rules {
     /// Puts arguments, a user's policy and an operator's policy together.
@@ -56,6 +64,14 @@ impl Rules {
             let routing_key = key.or_else(|| name("dead-letter-routing-key"));
             Arc::new(DeadLetterTo { exchange, routing_key })
         });
+        let is_quorum = arguments.kind == QueueKind::Quorum;
+        let delivery_limit = || {
+            let number = |policy| of(policy, "delivery-limit").as_ref().and_then(Json::as_i64);
+            let wanted = [arguments.delivery_limit, number(policy), number(operator_policy)];
+            let lowest = wanted.into_iter().flatten().min();
+            // Below zero: no limit.
+            lowest.map_or(Some(DELIVERY_LIMIT), |limit| u64::try_from(limit).ok())
+        };
         Self {
             message_ttl_ms: lowest(arguments.message_ttl_ms, "message-ttl"),
             expires_ms: lowest(arguments.expires_ms, "expires"),
@@ -69,6 +85,8 @@ impl Rules {
             dead_letter,
             max_priority: arguments.max_priority,
             consumer_timeout_ms: lowest(arguments.consumer_timeout_ms, "consumer-timeout"),
+            delivery_limit: if is_quorum { delivery_limit() } else { None },
+            is_quorum,
         }
     }
 
@@ -89,6 +107,9 @@ impl Rules {
 
     /// The priority level of a message.
     pub(super) fn level(&self, message: &Message) -> u8 {
+        if self.is_quorum {
+            return u8::from(message.priority() > QUORUM_LOW_PRIORITY_MAX);
+        }
         self.max_priority.map_or(0, |max| message.priority().min(max))
     }
 

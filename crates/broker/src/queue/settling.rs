@@ -6,12 +6,13 @@ use model::Message;
 use storage::{LogId, Staging};
 
 use super::{
-    ConsumerKey, Consumers, Effects, Entry, Queue,
+    ConsumerKey, Consumers, Effects, Entry, Queue, State,
     fifo::{Ranges, Ticket},
 };
 use crate::{
     dead_letter::{Letter, Reason},
     mailbox::Parcel,
+    topology::QueueKind,
 };
 
 /// A settled delivery, as its session remembers it.
@@ -87,6 +88,7 @@ impl Queue {
         let mut state = self.state.lock();
         for delivery in settled {
             state.levels.settle(&delivery.ticket);
+            state.returns.forget(&delivery.ticket);
             forgotten.add(&delivery.ticket);
         }
         forgotten.forget(self);
@@ -99,6 +101,7 @@ impl Queue {
     pub(crate) fn reject(
         self: &Arc<Self>,
         rejected: Vec<(Settled, Option<Arc<Message>>)>,
+        reason: Reason,
         out: &mut Effects,
     ) {
         if self.state.lock().rules.dead_letter.is_none() {
@@ -119,7 +122,7 @@ impl Queue {
             // One that cannot be read stays in the log, for whoever repairs it.
             if let Some(message) = message {
                 let parcel = Parcel { ticket: settled.ticket, redelivered: false, message };
-                self.give_up(&state.rules, parcel, Reason::Rejected, &mut forgotten, out);
+                self.give_up(&mut state, parcel, reason, &mut forgotten, out);
             }
         }
         forgotten.forget(self);
@@ -135,14 +138,15 @@ impl Queue {
     /// A message leaves the queue without having been consumed.
     pub(super) fn give_up(
         self: &Arc<Self>,
-        rules: &super::Rules,
+        state: &mut State,
         parcel: Parcel,
         reason: Reason,
         forgotten: &mut Forgotten,
         out: &mut Effects,
     ) {
         let Parcel { ticket, message, .. } = parcel;
-        match &rules.dead_letter {
+        state.returns.forget(&ticket);
+        match &state.rules.dead_letter {
             Some(to) => out.letters.push(Letter {
                 queue: Arc::clone(self),
                 to: Arc::clone(to),
@@ -155,17 +159,46 @@ impl Queue {
     }
 
     /// Deliveries come back to their old places; those of a queue that is gone are gone.
-    pub(crate) fn requeue(self: &Arc<Self>, returned: Vec<(Option<ConsumerKey>, Entry)>, out: &mut Effects) {
+    pub(crate) fn requeue(
+        self: &Arc<Self>,
+        mut returned: Vec<(Option<ConsumerKey>, Entry)>,
+        out: &mut Effects,
+    ) {
+        if self.record.kind == QueueKind::Quorum {
+            self.give_up_spent(&mut returned, out);
+        }
         let mut state = self.state.lock();
         if self.is_deleted() {
             return;
         }
         credit(&mut state.consumers, returned.iter().map(|(consumer, _)| *consumer));
+        for (_, entry) in &returned {
+            state.returns.add(&entry.ticket);
+        }
         state.levels.requeue(returned.into_iter().map(|(_, entry)| entry).collect());
         // They have been delivered in time once: what is over by now is not delivered again.
         self.expire(&mut state, out.now_ms, out);
         self.settle_down(&mut state, out);
         self.account(&mut state);
+    }
+}
+
+impl Queue {
+    /// Messages that come back once too often go for good.
+    fn give_up_spent(self: &Arc<Self>, returned: &mut Vec<(Option<ConsumerKey>, Entry)>, out: &mut Effects) {
+        let mut spent = Vec::new();
+        {
+            let state = self.state.lock();
+            let Some(limit) = state.rules.delivery_limit else { return };
+            for (consumer, entry) in
+                returned.extract_if(.., |(_, entry)| state.returns.count(&entry.ticket) >= limit)
+            {
+                spent.push((Settled { consumer, ticket: entry.ticket }, entry.message));
+            }
+        }
+        if !spent.is_empty() {
+            self.reject(spent, Reason::DeliveryLimit, out);
+        }
     }
 }
 

@@ -59,6 +59,7 @@ impl Transfer {
         for (queue, settled) in &self.settled {
             let Some(Member { state, forgotten, .. }) = members.find(queue) else { continue };
             state.levels.settle(&settled.ticket);
+            state.returns.forget(&settled.ticket);
             credit(&mut state.consumers, std::iter::once(settled.consumer));
             forgotten.add(&settled.ticket);
         }

@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use model::{Name, refusal::Resource};
+use model::Name;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use super::{Entry, Fact, Invalid, QueueRecord, Topology};
+use super::{Entry, Fact, Invalid, QueueKind, QueueRecord, Topology};
 use crate::{access::pattern::Pattern, queue::Rules};
 
 mod key;
@@ -50,17 +50,8 @@ pub enum ApplyTo {
 pub enum AppliedPolicy {
     /// An exchange.
     Exchange,
-    /// A classic queue.
-    ClassicQueue,
-}
-
-impl From<Resource> for AppliedPolicy {
-    fn from(resource: Resource) -> Self {
-        match resource {
-            Resource::Queue => Self::ClassicQueue,
-            Resource::Exchange => Self::Exchange,
-        }
-    }
+    /// A queue of this type.
+    Queue(QueueKind),
 }
 
 impl ApplyTo {
@@ -81,10 +72,12 @@ impl ApplyTo {
         match (self, what) {
             (Self::All, _)
             | (Self::Exchanges, AppliedPolicy::Exchange)
-            | (Self::Queues | Self::ClassicQueues, AppliedPolicy::ClassicQueue) => true,
-            (Self::Exchanges, AppliedPolicy::ClassicQueue)
-            | (Self::Queues | Self::ClassicQueues, AppliedPolicy::Exchange)
-            | (Self::QuorumQueues | Self::Streams, _) => false,
+            | (Self::Queues, AppliedPolicy::Queue(_))
+            | (Self::ClassicQueues, AppliedPolicy::Queue(QueueKind::Classic))
+            | (Self::QuorumQueues, AppliedPolicy::Queue(QueueKind::Quorum)) => true,
+            (Self::Exchanges | Self::ClassicQueues | Self::QuorumQueues, AppliedPolicy::Queue(_))
+            | (Self::Queues | Self::ClassicQueues | Self::QuorumQueues, AppliedPolicy::Exchange)
+            | (Self::Streams, _) => false,
         }
     }
 }
@@ -170,7 +163,8 @@ impl Topology {
 
     /// What a queue lives by: its arguments and the policies that apply to it.
     pub fn rules_of(&self, record: &QueueRecord) -> Rules {
-        let policy = |side| self.policy_of(&record.vhost, side, AppliedPolicy::ClassicQueue, &record.name);
+        let what = AppliedPolicy::Queue(record.kind);
+        let policy = |side| self.policy_of(&record.vhost, side, what, &record.name);
         Rules::new(&record.arguments, policy(PolicySide::User), policy(PolicySide::Operator))
     }
 

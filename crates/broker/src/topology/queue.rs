@@ -64,6 +64,8 @@ pub enum QueueKind {
     /// Messages on one node.
     #[default]
     Classic,
+    /// Messages on a quorum of nodes: durable, all of them persistent, with a limit to how often one is delivered.
+    Quorum,
 }
 
 impl QueueKind {
@@ -71,7 +73,21 @@ impl QueueKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Classic => "classic",
+            Self::Quorum => "quorum",
         }
+    }
+
+    /// What RabbitMQ calls it in errors.
+    pub fn module(self) -> &'static str {
+        match self {
+            Self::Classic => "rabbit_classic_queue",
+            Self::Quorum => "rabbit_quorum_queue",
+        }
+    }
+
+    /// Reads the value of `x-queue-type`.
+    pub(crate) fn parse(word: &[u8]) -> Option<Self> {
+        [Self::Classic, Self::Quorum].into_iter().find(|kind| kind.name().as_bytes() == word)
     }
 }
 
@@ -164,6 +180,9 @@ impl Topology {
             return Ok(Declared::Exists(Arc::clone(record)));
         }
         let parsed = QueueArguments::parse(&arguments, || vhost.named(Resource::Queue, name))?;
+        if parsed.kind == QueueKind::Quorum {
+            check_quorum(vhost, wish, is_server_named)?;
+        }
         if let Some(queues_max) = vhost.limits.max_queues
             && vhost.queues.len() as u64 >= queues_max
         {
@@ -247,6 +266,26 @@ fn with_queue_type(arguments: &Table, default: QueueKind) -> Table {
         arguments.push(QUEUE_TYPE, Value::text(default.name()));
     }
     arguments
+}
+
+/// Refuses what a quorum queue cannot be.
+fn check_quorum(vhost: &Vhost, wish: &DeclareQueue, is_server_named: bool) -> Result<(), Refusal> {
+    if is_server_named {
+        return Err(Refusal::ServerNamed { queue_type: QueueKind::Quorum.module() });
+    }
+    for (property, is_wrong) in [
+        ("auto-delete", wish.auto_delete),
+        ("exclusive-owner", wish.exclusive),
+        ("non-durable", !wish.durable),
+    ] {
+        if is_wrong {
+            return Err(Refusal::InvalidProperty {
+                property,
+                named: vhost.named(Resource::Queue, &wish.queue),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn assert_equivalent_queue(

@@ -22,6 +22,7 @@ mod leaving;
 mod limits;
 mod order;
 mod permissions;
+mod quorum;
 mod restart;
 mod simulation;
 mod timeouts;

@@ -64,3 +64,19 @@ fn a_message_expires_at_the_earlier_of_both_times() {
         assert_eq!(of_queue.expires_at_ms(&message(expiration), 1000), with, "{expiration}");
     }
 }
+
+#[test]
+fn only_quorum_queues_limit_deliveries() {
+    let quorum = |delivery_limit| QueueArguments {
+        kind: QueueKind::Quorum,
+        delivery_limit,
+        ..QueueArguments::default()
+    };
+    let limit =
+        |arguments: &QueueArguments, user| Rules::new(arguments, Some(&policy(user)), None).delivery_limit;
+    assert_eq!(limit(&QueueArguments::default(), json!({ "delivery-limit": 5 })), None);
+    assert_eq!(limit(&quorum(None), json!({})), Some(20));
+    assert_eq!(limit(&quorum(None), json!({ "delivery-limit": 5 })), Some(5));
+    assert_eq!(limit(&quorum(Some(3)), json!({ "delivery-limit": 5 })), Some(3));
+    assert_eq!(limit(&quorum(Some(-1)), json!({ "delivery-limit": 5 })), None);
+}

@@ -7,8 +7,8 @@ use super::world::{World, name, queue};
 use crate::{
     access::password::PasswordHash,
     topology::{
-        AppliedPolicy, ApplyTo, Fact, Invalid, PermissionPatterns, Policy, PolicySide, TopicPatterns,
-        UserLimits, VhostSettings,
+        AppliedPolicy, ApplyTo, Fact, Invalid, PermissionPatterns, Policy, PolicySide, QueueKind,
+        TopicPatterns, UserLimits, VhostSettings,
     },
 };
 
@@ -161,10 +161,10 @@ fn of_the_policies_that_match_the_highest_applies() {
         let found = world.topology.policy_of("/", PolicySide::User, what, of);
         found.map(|policy| policy.name.to_string())
     };
-    assert_eq!(of(AppliedPolicy::ClassicQueue, "q1").as_deref(), Some("also-high"));
-    assert_eq!(of(AppliedPolicy::ClassicQueue, "q2").as_deref(), Some("low"));
+    assert_eq!(of(AppliedPolicy::Queue(QueueKind::Classic), "q1").as_deref(), Some("also-high"));
+    assert_eq!(of(AppliedPolicy::Queue(QueueKind::Classic), "q2").as_deref(), Some("low"));
     assert_eq!(of(AppliedPolicy::Exchange, "q1").as_deref(), Some("exchanges"));
-    assert_eq!(of(AppliedPolicy::ClassicQueue, "x"), None);
+    assert_eq!(of(AppliedPolicy::Queue(QueueKind::Classic), "x"), None);
     world.operate(|topology| topology.clear_policy(&root, PolicySide::User, &name("low"))).unwrap();
     let missing = Err(Invalid::NotFound { name: name("low") });
     assert_eq!(
