@@ -106,9 +106,11 @@ impl Publishes {
         let mut safe_at = Lsn(0);
         let mut places = Vec::new();
         for batch in self.batches.iter_mut().filter(|batch| !batch.messages.is_empty()) {
-            let is_known = batch.messages.len() == batch.origins.len();
-            safe_at = safe_at.max(batch.queue.publish(&mut batch.messages, &mut places, out));
-            for place in places.drain(..).filter(|_| is_known) {
+            // A rule that came in between does not refuse what could not be told of it.
+            let may_refuse = batch.messages.len() == batch.origins.len();
+            let told = may_refuse.then_some(&mut places);
+            safe_at = safe_at.max(batch.queue.publish(&mut batch.messages, told, out));
+            for place in places.drain(..) {
                 refused.extend(batch.origins.get(place).copied().flatten());
             }
             batch.origins.clear();

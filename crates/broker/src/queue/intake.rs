@@ -17,11 +17,11 @@ const SPILL_BYTES: u64 = 1024 * 1024;
 
 impl Queue {
     /// Takes messages in. Returns when they are safe: once this position of the log is durable. Those that the queue
-    /// does not take are told by their places in `messages`.
+    /// does not take are told by their places in `messages`; with nowhere to tell it takes all.
     pub(crate) fn publish(
         self: &Arc<Self>,
         messages: &mut Vec<Arc<Message>>,
-        refused: &mut Vec<usize>,
+        refused: Option<&mut Vec<usize>>,
         out: &mut Effects,
     ) -> Lsn {
         let mut state = self.state.lock();
@@ -30,7 +30,7 @@ impl Queue {
             messages.clear();
             return Lsn(0);
         }
-        let lsn = if state.rules.may_refuse() {
+        let lsn = if let Some(refused) = refused.filter(|_| state.rules.may_refuse()) {
             self.take_in_one_by_one(&mut state, messages, refused, out)
         } else {
             let lsn = self.take_in(&mut state, messages.drain(..), out.now_ms);

@@ -23,6 +23,7 @@ mod limits;
 mod order;
 mod permissions;
 mod quorum;
+mod refusing;
 mod restart;
 mod simulation;
 mod timeouts;
