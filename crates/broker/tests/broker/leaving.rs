@@ -7,20 +7,13 @@ use crate::{
         ack, cancel, consume, declare, declare_transient, delete, durable_queue, get, look_at, publish,
         requeue, select_confirms,
     },
-    world::{Peer, World},
+    world::World,
 };
-
-fn with_messages(world: &World, bodies: &str) -> Peer {
-    let mut peer = world.peer();
-    peer.say(declare_transient("q"));
-    peer.ask_all(bodies.split(' ').map(|body| publish("q", body)));
-    peer
-}
 
 #[test]
 fn what_a_lost_connection_held_comes_back_to_its_place() {
     let world = World::new();
-    let mut peer = with_messages(&world, "a b c d");
+    let mut peer = world.peer_with("a b c d");
     let mut lost = world.peer();
     lost.ask_all([get("q"), get("q"), get("q"), ack(2)]);
     lost.hear();
@@ -33,7 +26,7 @@ fn what_a_lost_connection_held_comes_back_to_its_place() {
 #[test]
 fn what_was_on_its_way_to_a_lost_connection_comes_back() {
     let world = World::new();
-    let mut peer = with_messages(&world, "a b");
+    let mut peer = world.peer_with("a b");
     let mut lost = world.peer();
     lost.ask(consume("q", "c"));
     assert_eq!(world.counts("q"), (0, 2));
@@ -46,7 +39,7 @@ fn what_was_on_its_way_to_a_lost_connection_comes_back() {
 #[test]
 fn a_panic_in_a_connections_task_costs_that_connection_only() {
     let world = World::new();
-    let mut peer = with_messages(&world, "a b");
+    let mut peer = world.peer_with("a b");
     let mut lost = world.peer();
     lost.say(get("q"));
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
@@ -60,7 +53,7 @@ fn a_panic_in_a_connections_task_costs_that_connection_only() {
 #[test]
 fn what_comes_back_goes_to_whoever_waits() {
     let world = World::new();
-    let mut peer = with_messages(&world, "a b");
+    let mut peer = world.peer_with("a b");
     let mut lost = world.peer();
     lost.say(consume("q", "c"));
     assert_eq!(peer.say(consume("q", "d")), ["consuming d"]);
@@ -72,7 +65,7 @@ fn what_comes_back_goes_to_whoever_waits() {
 #[test]
 fn a_session_that_ends_gives_back_what_it_held() {
     let world = World::new();
-    let mut peer = with_messages(&world, "a b c");
+    let mut peer = world.peer_with("a b c");
     peer.ask_in(2, SessionCommand::Open);
     peer.ask_in(2, get("q"));
     peer.ask_in(2, consume("q", "c"));
@@ -86,7 +79,7 @@ fn a_session_that_ends_gives_back_what_it_held() {
 #[test]
 fn publishes_of_a_connection_that_says_goodbye_are_taken() {
     let world = World::new();
-    let mut peer = with_messages(&world, "a");
+    let mut peer = world.peer_with("a");
     let mut leaving = world.peer();
     leaving.client.handle_command(0, Command::Session(model::SessionId(1), publish("q", "b")));
     leaving.client.handle_command(0, Command::Close);
@@ -142,7 +135,7 @@ fn an_auto_delete_queue_goes_with_its_last_consumer() {
 #[test]
 fn consumers_are_told_that_their_queue_is_gone() {
     let world = World::new();
-    let mut peer = with_messages(&world, "a");
+    let mut peer = world.peer_with("a");
     let mut consumer = world.peer();
     consumer.ask_all([consume("q", "c"), consume("q", "d")]);
     assert_eq!(peer.say(delete("q")), ["deleted 0"]);
@@ -157,7 +150,7 @@ fn consumers_are_told_that_their_queue_is_gone() {
 #[test]
 fn what_comes_back_to_a_queue_that_is_gone_is_gone() {
     let world = World::new();
-    let mut peer = with_messages(&world, "a b c");
+    let mut peer = world.peer_with("a b c");
     peer.ask_all([get("q"), get("q"), get("q")]);
     peer.hear();
     assert_eq!(peer.say(delete("q")), ["deleted 0"]);
@@ -188,7 +181,7 @@ fn a_durable_queue_is_gone_for_good() {
 #[test]
 fn a_queue_is_deleted_only_if_it_may() {
     let world = World::new();
-    let mut peer = with_messages(&world, "a");
+    let mut peer = world.peer_with("a");
     let wish = |if_unused, if_empty| SessionCommand::DeleteQueue {
         queue: crate::wish::name("q"),
         if_unused,

@@ -4,24 +4,16 @@ use model::Outcome;
 
 use crate::{
     wish::{
-        ack, ack_up_to, consume, consume_no_ack, declare_transient, get, get_no_ack, prefetch, publish,
-        purge, recover, reject, requeue, requeue_up_to, settle,
+        ack, ack_up_to, consume, consume_no_ack, get, get_no_ack, prefetch, purge, recover, reject, requeue,
+        requeue_up_to, settle,
     },
-    world::{Peer, World},
+    world::World,
 };
-
-/// A peer, and a queue with these messages.
-fn with_messages(world: &World, bodies: &str) -> Peer {
-    let mut peer = world.peer();
-    peer.say(declare_transient("q"));
-    peer.ask_all(bodies.split(' ').map(|body| publish("q", body)));
-    peer
-}
 
 #[test]
 fn what_is_accepted_or_rejected_is_gone() {
     let world = World::new();
-    let mut peer = with_messages(&world, "a b c d");
+    let mut peer = world.peer_with("a b c d");
     peer.say(consume("q", "c"));
     assert_eq!(world.counts("q"), (0, 4));
     peer.ask_all([ack(2), reject(3)]);
@@ -33,7 +25,7 @@ fn what_is_accepted_or_rejected_is_gone() {
 #[test]
 fn what_is_requeued_comes_back_to_its_old_place_marked() {
     let world = World::new();
-    let mut peer = with_messages(&world, "a b c d e");
+    let mut peer = world.peer_with("a b c d e");
     for _ in 0..4 {
         peer.ask(get("q"));
     }
@@ -51,7 +43,7 @@ fn what_is_requeued_comes_back_to_its_old_place_marked() {
 #[test]
 fn several_requeued_at_once_keep_their_order() {
     let world = World::new();
-    let mut peer = with_messages(&world, "a b c d e");
+    let mut peer = world.peer_with("a b c d e");
     peer.say(prefetch(3));
     assert_eq!(peer.say(consume("q", "c")), ["consuming c", "c 1 a", "c 2 b", "c 3 c"]);
     peer.ask(ack(2));
@@ -64,7 +56,7 @@ fn several_requeued_at_once_keep_their_order() {
 #[test]
 fn recover_requeues_everything_and_says_so_first() {
     let world = World::new();
-    let mut peer = with_messages(&world, "a b");
+    let mut peer = world.peer_with("a b");
     peer.say(consume("q", "c"));
     assert_eq!(peer.say(recover()), ["Recovered", "c 3 a again", "c 4 b again"]);
     peer.ask(model::SessionCommand::Recover { nowait: true });
@@ -75,14 +67,14 @@ fn recover_requeues_everything_and_says_so_first() {
 fn a_verdict_on_what_is_not_open_fails_the_session() {
     let world = World::new();
     for wrong in [ack(0), ack(2), ack_up_to(2), requeue(9)] {
-        let mut peer = with_messages(&world, "a");
+        let mut peer = world.peer_with("a");
         peer.say(get("q"));
         assert_eq!(peer.say(wrong), ["refused: UnknownDelivery"]);
         assert_eq!(world.counts("q"), (1, 0), "what the session held is back");
         assert!(peer.say(purge("q")).is_empty(), "it is not listened to any more");
         world.peer().say(purge("q"));
     }
-    let mut peer = with_messages(&world, "a");
+    let mut peer = world.peer_with("a");
     peer.say(get("q"));
     peer.ask(ack(1));
     assert_eq!(peer.say(ack(1)), ["refused: UnknownDelivery"], "twice");
@@ -99,7 +91,7 @@ fn all_of_nothing_may_be_settled() {
 #[test]
 fn what_needs_no_verdict_has_a_number_all_the_same() {
     let world = World::new();
-    let mut peer = with_messages(&world, "a b c d");
+    let mut peer = world.peer_with("a b c d");
     assert_eq!(peer.say(get_no_ack("q")), ["got 1 a, 3 left"]);
     assert_eq!(peer.say(get("q")), ["got 2 b, 2 left"]);
     assert_eq!(peer.say(consume_no_ack("q", "c")), ["consuming c", "c 3 c", "c 4 d"]);
@@ -112,7 +104,7 @@ fn what_needs_no_verdict_has_a_number_all_the_same() {
 #[test]
 fn a_purge_takes_what_is_ready_and_leaves_what_is_unsettled() {
     let world = World::new();
-    let mut peer = with_messages(&world, "a b c");
+    let mut peer = world.peer_with("a b c");
     peer.say(get("q"));
     assert_eq!(peer.say(purge("q")), ["purged 2"]);
     assert_eq!(world.counts("q"), (0, 1));

@@ -13,7 +13,7 @@ use broker::{Bell, Broker, Client, First, RecoveryError, Settings, queue::Amount
 use model::{Command, Event, Message, Secret, SessionCommand, SessionEvent, SessionId, Table};
 use storage::{Engine, Fault, Options, Recovered, disk::memory::MemoryDisk};
 
-use crate::wish::name;
+use crate::wish::{declare_transient, name, publish};
 
 /// A node.
 pub(crate) struct World {
@@ -112,6 +112,14 @@ impl World {
     /// Somebody who has logged in as `guest` and has session 1 open.
     pub(crate) fn peer(&self) -> Peer {
         self.peer_as("guest", "guest")
+    }
+
+    /// The same, and a transient queue `q` with these messages.
+    pub(crate) fn peer_with(&self, bodies: &str) -> Peer {
+        let mut peer = self.peer();
+        peer.say(declare_transient("q"));
+        peer.ask_all(bodies.split(' ').map(|body| publish("q", body)));
+        peer
     }
 
     pub(crate) fn peer_as(&self, user: &str, password: &str) -> Peer {
