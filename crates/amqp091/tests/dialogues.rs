@@ -12,6 +12,7 @@
 //! `C`, `B`, `T`, `E` and `--` lines are played; `S` (the server's frames), `>` (commands) and `=` (the connection's
 //! end) are what must come of them. `UPDATE_SCRIPTS=1 cargo test` writes them anew. Every script is played four
 //! times: lines as a whole, byte by byte, through `keep`, and all lines of the client up to the next event in one go.
+//! With `FUZZ_CORPUS=DIR` what the clients say becomes inputs for the fuzz targets.
 
 #![expect(
     clippy::unwrap_used,
@@ -33,6 +34,8 @@ use amqp091::{
 };
 use model::{Command, Event, Name, SessionCommand, SessionEvent, SessionId};
 
+#[path = "dialogues/corpus.rs"]
+mod corpus;
 #[path = "dialogues/events.rs"]
 mod events;
 #[path = "dialogues/notation.rs"]
@@ -57,6 +60,9 @@ struct Stage {
     shown: Vec<String>,
     /// What the client has sent and nobody has looked at, if lines are joined.
     unread: Vec<u8>,
+    /// What the client has sent, line by line, but for its login.
+    said: Vec<Vec<u8>>,
+    is_logged_in: bool,
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test has to begin at some moment")]
@@ -75,6 +81,8 @@ impl Stage {
             is_end_told: false,
             shown: Vec::new(),
             unread: Vec::new(),
+            said: Vec::new(),
+            is_logged_in: false,
         }
     }
 
@@ -174,6 +182,7 @@ impl Stage {
             "C:" => {
                 let bytes = notation::client_bytes(&mut words);
                 self.client(&bytes);
+                self.said.push(bytes);
             }
             "B:" => {
                 let event = events::parse(&mut words);
@@ -241,6 +250,8 @@ impl Stage {
         ));
         self.line("C: connection.open virtual_host=\"/\"");
         self.event(Event::Opened);
+        self.said.clear();
+        self.is_logged_in = true;
     }
 
     fn set(&mut self, field: &str, value: u64) {
@@ -291,7 +302,10 @@ fn show_command(command: &Command) -> String {
 
 /// The script with what came of it in place of what it expected.
 fn play(script: &str, feed: Feed) -> String {
-    let mut stage = Stage::new(feed);
+    play_on(&mut Stage::new(feed), script)
+}
+
+fn play_on(stage: &mut Stage, script: &str) -> String {
     let mut played = String::new();
     for line in script.lines() {
         if line.is_empty() || line.starts_with('#') {
@@ -308,7 +322,7 @@ fn play(script: &str, feed: Feed) -> String {
         }
     }
     stage.read();
-    for shown in stage.shown {
+    for shown in stage.shown.drain(..) {
         played.push_str(&shown);
         played.push('\n');
     }
@@ -325,6 +339,7 @@ fn outcome(played: &str) -> Vec<&str> {
 fn the_scripts_come_out_as_written() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts");
     let is_update = std::env::var_os("UPDATE_SCRIPTS").is_some();
+    let fuzz_corpus = std::env::var_os("FUZZ_CORPUS");
     let mut paths: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     assert!(paths.len() >= 40, "there were more dialogues than {}", paths.len());
@@ -332,7 +347,11 @@ fn the_scripts_come_out_as_written() {
     for path in paths {
         let script = fs::read_to_string(&path).unwrap();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let whole = play(&script, Feed::Lines);
+        let mut stage = Stage::new(Feed::Lines);
+        let whole = play_on(&mut stage, &script);
+        if let Some(folder) = &fuzz_corpus {
+            corpus::write(Path::new(folder), &name, stage.is_logged_in, &stage.said);
+        }
         for feed in [Feed::Bytes, Feed::Kept] {
             assert_eq!(play(&script, feed), whole, "{name}: fed as {feed:?}, something else came of it");
         }
