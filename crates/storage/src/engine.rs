@@ -4,6 +4,7 @@
 //! `writer` is held across the write and the sync of a batch, `keeper` across a step of housekeeping. The work is
 //! done in the files below: staging, flush, read, spilling, housekeeping (drain, merge, upkeep), recovery.
 
+pub(crate) mod aside;
 mod core;
 mod drain;
 mod fetch;

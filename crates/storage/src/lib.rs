@@ -15,7 +15,7 @@
 //! | `clean` | left by a clean stop |
 //! | `snapshot-NAME` | small files replaced as a whole |
 //! | `spill-LOG-N` | transient entries that had to leave memory; worthless after a restart |
-//! | `aside-…` | bytes which recovery could not use, kept for a human |
+//! | `aside-…` | bytes which could not be used, kept for a human |
 //!
 //! The bytes are laid out in `docs/internals/storage-format.md`.
 //!
@@ -52,6 +52,7 @@ mod wal;
 
 pub use disk::{Disk, File};
 pub use engine::Engine;
+pub use engine::aside::GivenUp;
 pub use engine::recover::{Damage, Recovered, RecoveredLog, TornTail};
 pub use engine::staging::{GROUP_BYTES_MAX, Staging};
 pub use engine::usage::{Counters, Usage};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use model::Message;
-use storage::{Fault, LogId, ReadLimit};
+use storage::{Damage, Fault, GivenUp, LogId, ReadLimit};
 
 use super::{
     Effects, Queue,
@@ -48,13 +48,20 @@ impl Queue {
         self.account(&mut state);
     }
 
+    /// What cannot be read is given up, so that the rest comes out: whoever keeps the node finds the bytes aside.
     fn read_from(&self, wanted: Wanted) -> Result<Read, Fault> {
         let Wanted { level, from, cold_to } = wanted;
+        let log = LogId(self.record.id.level(level));
         let mut stored = Vec::new();
         let bytes = READ_BYTES_MAX.min(self.memory.window() / 2);
         let limit = ReadLimit { entries: READ_ENTRIES_MAX, bytes };
-        self.engine.read(LogId(self.record.id.level(level)), from, limit, &mut stored)?;
-        let is_exhausted = stored.is_empty();
+        let outcome = self.engine.read(log, from, limit, &mut stored);
+        let end = match (outcome, stored.last()) {
+            (_, Some(last)) => last.index.saturating_add(1),
+            (Ok(()), None) => cold_to,
+            (Err(Fault::Corrupt { .. }), None) => self.pass_over(log, from)?.unwrap_or(from),
+            (Err(fault), None) => return Err(fault),
+        };
         let mut entries = Vec::with_capacity(stored.len());
         for record in stored {
             match Message::decode(record.payload) {
@@ -64,7 +71,19 @@ impl Queue {
                 }
             }
         }
-        Ok(Read { from, cold_to, entries, is_exhausted })
+        Ok(Read { from, entries, end })
+    }
+
+    /// Gives up what stands at that place and cannot be read; returns where reading goes on.
+    fn pass_over(&self, log: LogId, from: u64) -> Result<Option<u64>, Fault> {
+        let Some(GivenUp { damage, indexes }) = self.engine.give_up(log, from)? else { return Ok(None) };
+        let Damage { file, offset, reason, kept, .. } = damage;
+        let (first, last) = indexes.into_inner();
+        tracing::error!(
+            queue = %self.record.name, vhost = %self.record.vhost, %file, offset, %reason, ?kept, first, last,
+            "messages are damaged and lost: their bytes are kept aside, the queue goes on behind them"
+        );
+        Ok(Some(last.saturating_add(1)))
     }
 
     /// Reads one message that its session let leave memory. None if it cannot be read, which is told.

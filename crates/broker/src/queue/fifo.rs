@@ -36,12 +36,10 @@ pub(crate) use entry::{Entry, Ticket};
 pub(crate) struct Read {
     /// Where it began.
     pub(crate) from: u64,
-    /// The end of the cold range when it began.
-    pub(crate) cold_to: u64,
     /// Ascending: number, expiry, message.
     pub(crate) entries: Vec<(u64, u64, Arc<Message>)>,
-    /// Storage had nothing more.
-    pub(crate) is_exhausted: bool,
+    /// Where it ended: what was asked for below this number and is not among the entries is not there.
+    pub(crate) end: u64,
 }
 
 /// What stands at the head.
@@ -336,10 +334,6 @@ impl Fifo {
     /// Entries that are not ready (unsettled ones) are passed over. Storage is the truth: what it does not have is
     /// not waited for.
     pub(crate) fn load(&mut self, read: Read) -> u64 {
-        let end = match read.entries.last() {
-            Some((seq, ..)) if !read.is_exhausted => seq.saturating_add(1),
-            _ => read.cold_to,
-        };
         let mut at = 0;
         for (seq, expires_at_ms, message) in read.entries {
             if !self.cold.is_empty() && (self.cold.from..self.cold.to).contains(&seq) {
@@ -357,7 +351,8 @@ impl Fifo {
                 self.expiry.note(&entry.ticket);
             }
         }
-        let missing = self.forget_missing(read.from, end).saturating_add(self.forget_cold_below(end));
+        let missing =
+            self.forget_missing(read.from, read.end).saturating_add(self.forget_cold_below(read.end));
         self.close_gaps();
         missing
     }

@@ -1,6 +1,7 @@
 //! What is not in memory: long queues, their gets and consumers.
 
 use model::{Command, SessionCommand, SessionId, command::Consume};
+use storage::Disk;
 
 use crate::{
     wish::{
@@ -212,4 +213,26 @@ fn counts_are_right_without_a_look_at_the_messages() {
     peer.client.handle_command(0, Command::Session(SessionId(1), get("q")));
     world.read();
     assert_eq!(peer.hear(), ["got 1 4, 24 left"]);
+}
+
+#[test]
+fn what_the_disk_lost_is_passed_over() {
+    let world = World::with(tight());
+    drop(with_backlog(&world, |_| true));
+    world.keep_house();
+    let segments = world.disk.list().unwrap().into_iter().filter(|file| file.name.starts_with("segment-"));
+    let [second, third] = segments.skip(1).take(2).collect::<Vec<_>>().try_into().unwrap();
+    assert!(world.disk.flip(&second.name, 10_000, 3), "a body");
+    assert!(world.disk.flip(&third.name, third.len as usize - 100, 3), "the footer");
+    let world = world.restart();
+    let mut peer = world.peer();
+    peer.ask(consume("q", "c"));
+    world.read();
+    let news = peer.hear();
+    let got: Vec<u32> = news.iter().filter_map(|line| line.split(' ').nth(2)?.parse().ok()).collect();
+    assert!(got.is_sorted() && got.len() < 100 && got.len() > 90, "{news:?}");
+    assert_eq!(world.counts("q"), (0, got.len() as u64), "nothing waits for what is lost");
+    assert!(
+        world.disk.list().unwrap().iter().filter(|file| file.name.starts_with("aside-segment-")).count() == 2
+    );
 }

@@ -18,7 +18,7 @@ const REPLANS_MAX: u32 = 16;
 
 /// A stretch of a plan that comes from one file.
 #[derive(Debug)]
-enum Stretch {
+pub(super) enum Stretch {
     Segment { number: usize, indexes: Vec<u64> },
     File { source: Source, epoch: u32, is_spill: bool, pieces: Vec<Piece> },
 }
@@ -29,7 +29,7 @@ impl Engine {
     /// disk.
     ///
     /// # Errors
-    /// [`Fault::Corrupt`] if an entry is not what was written; what stands before it was added to `out`.
+    /// [`Fault::Corrupt`] if an entry is not what was written; what stands before it was added to `out`. See [`Engine::give_up`].
     pub fn read(&self, log: LogId, from: u64, limit: ReadLimit, out: &mut Vec<Stored>) -> Result<(), Fault> {
         self.check()?;
         let start = out.len();
@@ -50,7 +50,7 @@ impl Engine {
         Ok(())
     }
 
-    fn plan(&self, log: LogId, from: u64, limit: ReadLimit) -> Option<(Plan, Vec<Stretch>)> {
+    pub(super) fn plan(&self, log: LogId, from: u64, limit: ReadLimit) -> Option<(Plan, Vec<Stretch>)> {
         let core = self.core.lock();
         let state = core.logs.get(&log.0)?;
         let plan = state.plan(from, limit, self.flushed().0);
@@ -79,7 +79,7 @@ impl Engine {
         Some((plan, stretches))
     }
 
-    fn carry_out(
+    pub(super) fn carry_out(
         &self,
         log: LogId,
         plan: &Plan,

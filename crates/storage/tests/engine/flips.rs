@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use storage::disk::memory::MemoryDisk;
 use storage::{Disk, Fault, Reason};
-use storage::{Engine, ReadLimit};
+use storage::{Engine, GivenUp, LogId, ReadLimit};
 
 use crate::world::{Kept, Logs, World, open, read_all, tiny};
 
@@ -121,6 +121,68 @@ fn in_segments() {
         }
     }
     assert!(told > 1000, "{told}");
+}
+
+/// All that can be read when what cannot is given up, and that.
+fn contents_left(engine: &Engine, logs: &Logs) -> (Logs, Vec<GivenUp>) {
+    let mut found = Logs::new();
+    let mut given_up = Vec::new();
+    for log in logs.keys() {
+        let entries = loop {
+            match read_all(engine, *log, ReadLimit { entries: 3, bytes: u64::MAX }) {
+                Ok(entries) => break entries,
+                Err(_) => {
+                    let mut from = 0;
+                    // The first that cannot be read: those before it are passed.
+                    given_up.push(loop {
+                        match engine.give_up(LogId(*log), from).unwrap() {
+                            Some(lost) => break lost,
+                            None => from += 1,
+                        }
+                    });
+                }
+            }
+        };
+        if !entries.is_empty() {
+            found.insert(*log, entries);
+        }
+    }
+    (found, given_up)
+}
+
+#[test]
+fn what_a_segment_lost_is_given_up_and_the_rest_goes_on() {
+    let (disk, logs) = sample(4, false);
+    let (mut footers, mut bodies) = (0, 0);
+    for (name, len) in names(&disk, "segment-") {
+        for offset in (0..len).step_by(3) {
+            let disk = flipped(&disk, &name, offset, (offset % 8) as u8);
+            let (engine, _) = open(&disk, &tiny()).unwrap();
+            let (found, given_up) = contents_left(&engine, &logs);
+            let mut left = logs.clone();
+            for lost in &given_up {
+                assert_eq!(lost.damage.file, name);
+                let log = lost.damage.log.unwrap().0;
+                let kept = disk.open(lost.damage.kept.as_deref().unwrap()).unwrap();
+                assert_eq!(kept.len().unwrap(), len as u64, "the whole segment is kept");
+                if lost.indexes.start() == lost.indexes.end() {
+                    bodies += 1
+                } else {
+                    footers += 1
+                }
+                let entries = left.get_mut(&log).unwrap();
+                entries.retain(|index, _| !lost.indexes.contains(index));
+            }
+            left.retain(|_, entries| !entries.is_empty());
+            assert_eq!(found, left, "{name} at {offset}");
+            engine.flush().unwrap();
+            drop(engine);
+            let (engine, recovered) = open(&disk.reboot(0, 512), &tiny()).unwrap();
+            assert_eq!(recovered.damaged, []);
+            assert_eq!(contents_left(&engine, &logs), (found, Vec::new()), "what was given up is settled");
+        }
+    }
+    assert!(footers > 20 && bodies > 100, "{footers} {bodies}");
 }
 
 #[test]

@@ -183,8 +183,8 @@ impl Naive {
         all.extend(self.spilled.clone());
         let some = all.into_iter().filter(|(seq, _)| *seq >= from).take(count);
         let entries: Vec<_> = some.map(|(seq, message)| (seq, self.expiry[&seq], message)).collect();
-        let is_exhausted = entries.is_empty();
-        assert_eq!(fifo.load(Read { from, cold_to, entries, is_exhausted }), 0, "nothing is missing");
+        let end = entries.last().map_or(cold_to, |(seq, ..)| seq + 1);
+        assert_eq!(fifo.load(Read { from, entries, end }), 0, "nothing is missing");
     }
 
     fn restart(&mut self, fifo: &mut Fifo) {
@@ -239,17 +239,16 @@ proptest! {
 #[test]
 fn what_storage_lost_is_counted_and_not_waited_for() {
     let mut fifo = Fifo::new(0, Recovered { first: 1, next: 6, messages: 5, bytes: 50, delivered_below: 0 });
-    let read = |from, entries: Vec<u64>, is_exhausted| Read {
+    let read = |from, entries: Vec<u64>, end| Read {
         from,
-        cold_to: 6,
         entries: entries.into_iter().map(|seq| (seq, 0, message(seq))).collect(),
-        is_exhausted,
+        end,
     };
-    assert_eq!(fifo.load(read(1, vec![2, 3], false)), 0);
+    assert_eq!(fifo.load(read(1, vec![2, 3], 4)), 0);
     assert_eq!(fifo.take().unwrap().ticket.seq, 2);
     assert_eq!(fifo.take().unwrap().ticket.seq, 3);
     assert_eq!(fifo.head(), Head::OnDisk(4));
-    assert_eq!(fifo.load(read(4, vec![], true)), 3, "1, 4 and 5 are not there");
+    assert_eq!(fifo.load(read(4, vec![], 6)), 3, "1, 4 and 5 are not there");
     assert_eq!(fifo.head(), Head::Empty);
     assert_eq!(fifo.ready().messages, 0);
 }

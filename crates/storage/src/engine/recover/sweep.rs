@@ -7,17 +7,14 @@
 use std::collections::BTreeMap;
 
 use super::{Damage, TornTail};
-use crate::codec::{narrow, wide};
 use crate::disk::{Disk, Listed};
+use crate::engine::aside::copy;
 use crate::engine::core::Core;
 use crate::engine::upkeep::remove;
 use crate::fault::{Fault, Reason};
 use crate::wal::scan::{End, ScanFile};
 use crate::{LogId, layout};
 use layout::Kind;
-
-/// Bytes copied at once when they are kept aside.
-const COPY: u64 = 1024 * 1024;
 
 /// Copies a stretch of the WAL aside, up to the end of its first file. Returns the name of the copy.
 pub(super) fn keep(
@@ -34,29 +31,7 @@ pub(super) fn keep(
     if end <= offset {
         return None;
     }
-    let name = layout::aside(&scan.name, offset);
-    let copied = disk.create(&name).and_then(|copy| {
-        let mut at = offset;
-        let mut buffer = vec![0; narrow(COPY)];
-        while at < end {
-            let wanted = narrow((end.saturating_sub(at)).min(COPY));
-            let read = scan.file.read_at(at, buffer.get_mut(..wanted).unwrap_or_default())?;
-            if read == 0 {
-                break;
-            }
-            copy.write_at(at.saturating_sub(offset), &[buffer.get(..read).unwrap_or_default()])?;
-            at = at.saturating_add(wide(read));
-        }
-        copy.sync_data()
-    });
-    match copied {
-        Ok(()) => Some(name),
-        Err(_) => {
-            // Half a copy is of no use, and its space may be needed.
-            let _ = disk.remove(&name);
-            None
-        }
-    }
+    copy(disk, &*scan.file, &scan.name, offset..end).ok()
 }
 
 /// Keeps a torn frame aside.
