@@ -14,15 +14,16 @@ os.environ["CELERY_CHECK_QUEUE"] = fresh("celery")
 import amqp
 from celery import chain, group
 
+import delayed
 from tasks import BROKER, NAME, add, app, broken, echo, slow, stubborn
 
 HERE = Path(__file__).resolve().parent
 WORKERS: dict[str, subprocess.Popen] = {}
 
 
-def start(name):
+def start(name, module="tasks", app=app):
     """A worker with two processes; returns when it answers a ping."""
-    command = [sys.executable, "-m", "celery", "-A", "tasks", "worker", "-n", f"{name}@check", "-c", "2", "-l", "WARNING"]
+    command = [sys.executable, "-m", "celery", "-A", module, "worker", "-n", f"{name}@check", "-c", "2", "-l", "WARNING"]
     # A session of its own lets the check kill the pool's processes with their parent.
     WORKERS[name] = subprocess.Popen(command, cwd=HERE, start_new_session=True)
     until(lambda: f"{name}@check" in (app.control.inspect(timeout=0.5).ping() or {}), f"worker {name} answers", 40)
@@ -116,12 +117,29 @@ def warm_shutdown():
     same(counted().message_count, 1)
 
 
+def native_delay():
+    """On quorum queues a countdown waits in the broker: 28 exchanges and queues, a bit of the delay each."""
+    start("three", "delayed", delayed.app)
+    begun = time.monotonic()
+    results = {wait: delayed.number.apply_async((wait,), countdown=wait, priority=wait) for wait in (3, 1, 2)}
+    for wait in (1, 2, 3):
+        same(results[wait].get(timeout=15), wait)
+        holds(wait <= time.monotonic() - begun + 0.1 < wait + 1.5, f"{time.monotonic() - begun} s for a countdown of {wait}")
+    with amqp.Connection(os.environ["AMQP_HOST"] + ":" + os.environ["AMQP_PORT"], os.environ["AMQP_USER"], os.environ["AMQP_PASSWORD"]) as link:
+        ch = link.channel()
+        for bit in range(28):
+            ch.exchange_declare(f"celery_delayed_{bit}", "topic", passive=True)
+            same(ch.queue_declare(f"celery_delayed_{bit}", passive=True).message_count, 0)
+    WORKERS["three"].send_signal(signal.SIGTERM)
+    same(WORKERS["three"].wait(timeout=20), 0)
+
+
 if __name__ == "__main__":
     holds(BROKER.startswith("amqp://"), BROKER)
     try:
         main(
             worker_starts, results, many_tasks, chained, retries, countdown, large_argument, inspect, prefetch, remote_control,
-            killed_worker, warm_shutdown,
+            killed_worker, warm_shutdown, native_delay,
         )
     finally:
         for left in WORKERS.values():

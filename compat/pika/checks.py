@@ -329,9 +329,62 @@ def quorum_queue():
         ch.queue_delete(dead)
 
 
+def delayed_exchange():
+    """Not without a plugin on RabbitMQ: order by delay, the header negated, nothing returned, 60 days are no problem."""
+    exchange, queue, seen = fresh("delayed"), fresh("waited"), []
+    with channel() as ch:
+        ch.exchange_declare(exchange, "x-delayed-message", durable=True, arguments={"x-delayed-type": "topic"})
+        ch.queue_declare(queue, exclusive=True)
+        ch.queue_bind(queue, exchange, "a.*")
+        ch.confirm_delivery()
+        for delay in (600, 60 * 24 * 3600 * 1000, 300, 0):
+            sent = pika.BasicProperties(headers={"x-delay": delay}, delivery_mode=2)
+            ch.basic_publish(exchange, "a.b", str(delay).encode(), sent, mandatory=True)
+        begun = time.monotonic()
+
+        def came(_, method, properties, body):
+            seen.append((body, properties.headers["x-delay"]))
+            holds(abs(time.monotonic() - begun - int(body) / 1000) < 0.1, f"{body} came after {time.monotonic() - begun}")
+
+        ch.basic_consume(queue, came, auto_ack=True)
+        until(lambda: len(seen) == 3, "3 deliveries", step=lambda: ch.connection.process_data_events(time_limit=0.005))
+        same(seen, [(b"0", 0), (b"300", -300), (b"600", -600)])
+        ch.exchange_delete(exchange)
+
+
+def retry_ladder():
+    """A job that fails goes from rung to rung, waits longer at each, comes back, and is parked after the last."""
+    work, parked, seen = fresh("work"), fresh("parked"), []
+    rungs = [(fresh(f"rung-{ttl}"), ttl) for ttl in (100, 200, 400)]
+    with channel() as ch:
+        ch.queue_declare(work, exclusive=True)
+        ch.queue_declare(parked, exclusive=True)
+        for rung, ttl in rungs:
+            back = {"x-message-ttl": ttl, "x-dead-letter-exchange": "", "x-dead-letter-routing-key": work}
+            ch.queue_declare(rung, exclusive=True, arguments=back)
+
+        def failed(_, method, properties, body):
+            seen.append(time.monotonic())
+            deaths = (properties.headers or {}).get("x-death", [])
+            same([(death["queue"], death["reason"], death["count"]) for death in deaths],
+                 [(rung, "expired", 1) for rung, _ in reversed(rungs[:len(deaths)])])
+            next_rung = [rung for rung, _ in rungs][len(deaths)] if len(deaths) < len(rungs) else parked
+            ch.basic_publish("", next_rung, body, properties)
+            ch.basic_ack(method.delivery_tag)
+
+        ch.basic_consume(work, failed)
+        ch.basic_publish("", work, b"job", pika.BasicProperties(message_id="1"))
+        until(lambda: ch.queue_declare(parked, passive=True).method.message_count == 1, "parked",
+              step=lambda: ch.connection.process_data_events(time_limit=0.01))
+        for (before, after), (_, ttl) in zip(zip(seen, seen[1:]), rungs, strict=True):
+            holds(ttl / 1000 <= after - before + 0.01 < ttl / 1000 + 0.2, f"{after - before} s on the rung of {ttl} ms")
+        _, properties, body = ch.basic_get(parked, auto_ack=True)
+        same((body, properties.message_id, len(properties.headers["x-death"])), (b"job", "1", 3))
+
+
 if __name__ == "__main__":
     main(
         connect, wrong_password, wrong_vhost, declare, publish_get, confirm, mandatory_return, consume_prefetch, nack_requeue, reject_drop,
         purge_delete, exchange_types, exchange_bindings, error_404, error_405, error_406, error_403, properties, field_types, large_message,
-        heartbeat, cancel_notice, direct_reply_to, quorum_queue,
+        heartbeat, cancel_notice, direct_reply_to, quorum_queue, delayed_exchange, retry_ladder,
     )

@@ -108,6 +108,7 @@ const fn foreign(kind: QueueKind) -> &'static [&'static str] {
             "x-max-age",
             "x-stream-max-segment-size-bytes",
         ],
+        QueueKind::Delay => &[],
     }
 }
 

@@ -30,7 +30,7 @@ use crate::{
     replies::Replies,
     route::{ExtraKeys, Scratch},
     timers::{Sleeper, Timers},
-    topology::{ConnectionId, Entry, Fact, First, QueueId, QueueRecord, Topology},
+    topology::{ConnectionId, Entry, Fact, First, QueueId, QueueKind, QueueRecord, Topology},
 };
 
 mod history;
@@ -158,7 +158,7 @@ impl Broker {
         }
         let topology = self.topology.read();
         let mut queues = self.queues.write();
-        for record in topology.queues() {
+        for record in topology.queues().chain(topology.delay_queues()) {
             let state = logs.remove(&record.id.0).unwrap_or_default();
             queues.insert(record.id.0, Arc::new(self.live(record, topology.rules_of(record), state)));
         }
@@ -314,14 +314,18 @@ impl Broker {
         let mut queues = self.queues.write();
         let mut gone = Vec::new();
         for fact in facts {
-            match fact {
-                Fact::QueueCreated(record) => {
-                    let rules = topology.rules_of(record);
-                    queues.insert(record.id.0, Arc::new(self.live(record, rules, BTreeMap::new())));
-                }
-                Fact::QueueDeleted(record) => gone.extend(queues.remove(&record.id.0)),
-                _ => {}
+            let (created, deleted) = match fact {
+                Fact::QueueCreated(record) => (Some(record), None),
+                Fact::QueueDeleted(record) => (None, Some(record)),
+                Fact::ExchangeCreated(exchange) => (exchange.delay_queue.as_ref(), None),
+                Fact::ExchangeDeleted(exchange) => (None, exchange.delay_queue.as_ref()),
+                _ => continue,
+            };
+            if let Some(record) = created {
+                let rules = topology.rules_of(record);
+                queues.insert(record.id.0, Arc::new(self.live(record, rules, BTreeMap::new())));
             }
+            gone.extend(deleted.and_then(|record| queues.remove(&record.id.0)));
         }
         gone
     }
@@ -373,18 +377,23 @@ impl Broker {
         self.end_and_post(effects);
     }
 
-    /// Ends queues and moves dead letters, which may have further effects.
+    /// Ends queues and moves letters, which may have further effects.
     fn end_and_post(&self, effects: &mut Effects) {
         while let Some(queue) = effects.deletions.pop() {
             self.delete_queue(&queue, effects.now_ms);
         }
-        if effects.letters.is_empty() {
-            return;
+        for queue in std::mem::take(&mut effects.posts) {
+            loop {
+                let letters = queue.take_letters();
+                if letters.is_empty() {
+                    break;
+                }
+                for letter in letters {
+                    self.post(&letter, effects);
+                }
+                self.carry_out(effects);
+            }
         }
-        for letter in std::mem::take(&mut effects.letters) {
-            self.post(&letter, effects);
-        }
-        self.carry_out(effects);
     }
 
     /// Moves a dead letter to the queues it is for: at once, unless it is so large and for so many queues that a group of
@@ -409,21 +418,26 @@ impl Broker {
         }
     }
 
-    /// A dead letter as it arrives, and the queues it is for.
+    /// A letter as it arrives, and the queues it is for.
     pub(crate) fn address(&self, letter: &Letter, now_ms: u64) -> Arrival {
-        let vhost = &letter.queue.record().vhost;
+        let record = letter.queue.record();
         let (message, mut targets) = match letter.compose(now_ms / 1000) {
             Ok(message) => {
                 let extra = ExtraKeys::parse(&message).unwrap_or_default();
-                let route = self.topology.read().route(vhost, &message, &extra, &mut Scratch::default());
-                (Arc::new(message), self.live_queues(&route.queues).to_vec())
+                let exchange = letter.to.exchange.as_bytes();
+                let mut scratch = Scratch::default();
+                let topology = self.topology.read();
+                let route = topology.route_from(exchange, &record.vhost, &message, &extra, &mut scratch);
+                (extra.without_bcc(Arc::new(message)), self.live_queues(&route.queues).to_vec())
             }
             Err(error) => {
-                tracing::error!(queue = %letter.queue.record().name, %vhost, %error, "a dead letter cannot be written");
+                tracing::error!(queue = %record.name, vhost = %record.vhost, %error, "a dead letter cannot be written");
                 (Arc::clone(&letter.message), Vec::new())
             }
         };
-        targets.retain(|queue| !dead_letter::is_cycle(&message, &queue.record().name));
+        if record.kind != QueueKind::Delay {
+            targets.retain(|queue| !dead_letter::is_cycle(&message, &queue.record().name));
+        }
         Arrival { message, queues: targets.into() }
     }
 
@@ -431,8 +445,10 @@ impl Broker {
     /// count from here.
     pub fn start_clock(&self, now_ms: u64) {
         let mut effects = Effects::at(now_ms);
-        for queue in self.queues.read().values() {
+        let queues: Vec<_> = self.queues.read().values().cloned().collect();
+        for queue in queues {
             queue.touch(&mut effects);
+            queue.handle_time(&mut effects);
         }
         self.carry_out(&mut effects);
     }

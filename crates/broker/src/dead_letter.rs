@@ -1,4 +1,5 @@
-//! Dead letters: what becomes of a message when its queue gives it up, and what its headers then tell.
+//! Dead letters: what becomes of a message when its queue gives it up, and what its headers then tell. A message that has
+//! waited in an exchange leaves in the same way, but has not died.
 //!
 //! Every pair of queue and reason has one table in `x-death`, the latest first, with a count. Where a letter goes is
 //! routing like any other, but for the rule that ends cycles. The move itself is `broker::post`.
@@ -13,7 +14,7 @@ use model::{
 
 use crate::{
     queue::{DELIVERY_COUNT, Queue, Ticket},
-    route::{ExtraKeys, headers_of},
+    route::{ExtraKeys, delayed, headers_of},
     topology::QueueKind,
 };
 
@@ -72,9 +73,12 @@ impl Letter {
     /// When its headers grow beyond what a message can hold.
     pub(crate) fn compose(&self, now_s: u64) -> Result<Message, MessageError> {
         let message = &self.message;
+        let record = self.queue.record();
+        if record.kind == QueueKind::Delay {
+            return Ok(delayed::after_waiting(message));
+        }
         let properties = message.properties();
         let mut headers = headers_of(message);
-        let record = self.queue.record();
         if record.kind == QueueKind::Quorum {
             headers.0.retain(|(name, _)| &**name != DELIVERY_COUNT);
         }

@@ -9,6 +9,7 @@ use storage::Lsn;
 use crate::{
     queue::{Effects, Queue},
     replies::ReplyConsumer,
+    topology::QueueKind,
 };
 
 /// Queues found by looking through the batches; beyond, by a map.
@@ -38,6 +39,18 @@ pub(crate) struct Destinations {
 impl Destinations {
     pub(crate) fn is_nobody(&self) -> bool {
         self.queues.is_empty() && self.replies.is_empty()
+    }
+
+    /// The queues in which it waits, and the rest; None if it waits nowhere.
+    pub(crate) fn split_off_delays(&self) -> Option<(Self, Self)> {
+        let is_delay = |queue: &&Arc<Queue>| queue.record().kind == QueueKind::Delay;
+        if !self.queues.iter().any(|queue| is_delay(&queue)) {
+            return None;
+        }
+        let (delays, others): (Vec<_>, Vec<_>) = self.queues.iter().partition(is_delay);
+        let of = |queues: Vec<&Arc<Queue>>| queues.into_iter().cloned().collect();
+        let waits = Self { queues: of(delays), replies: Vec::new() };
+        Some((waits, Self { queues: of(others), replies: self.replies.clone() }))
     }
 }
 

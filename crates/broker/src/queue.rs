@@ -20,10 +20,10 @@ use model::SessionId;
 use storage::{Engine, LogId};
 
 use crate::{
-    dead_letter::{DeadLetterTo, Letter},
+    dead_letter::DeadLetterTo,
     flow::Memory,
     mailbox::{Delivery, Mailbox, Notice},
-    topology::QueueRecord,
+    topology::{QueueKind, QueueRecord},
 };
 
 mod cold;
@@ -34,6 +34,7 @@ mod intake;
 mod levels;
 mod limits;
 mod locked;
+mod outbox;
 mod returns;
 mod rules;
 mod settling;
@@ -47,6 +48,7 @@ pub use fifo::{Amount, Place};
 pub(crate) use fifo::{Entry, Recovered, Ticket};
 use levels::Levels;
 use locked::Lock;
+use outbox::Outbox;
 pub(crate) use returns::DELIVERY_COUNT;
 use returns::Returns;
 pub use rules::Rules;
@@ -66,8 +68,8 @@ pub(crate) struct Effects {
     pub(crate) reads: Vec<Arc<Queue>>,
     /// Queues that want to be woken at a time.
     pub(crate) timers: Vec<(u64, Arc<Queue>)>,
-    /// Messages that queues have given up.
-    pub(crate) letters: Vec<Letter>,
+    /// Queues that have given messages up.
+    pub(crate) posts: Vec<Arc<Queue>>,
     /// Queues that have come to their end.
     pub(crate) deletions: Vec<Arc<Queue>>,
     /// Deliveries on their way into a mailbox; empty between calls.
@@ -121,6 +123,9 @@ struct State {
     rules: Rules,
     gets: Vec<WaitingGet>,
     returns: Returns,
+    /// The log is to be read from here on, to find out when its messages expire; until then none does.
+    unlisted_from: Option<u64>,
+    outbox: Outbox,
     is_reading: bool,
     had_consumer: bool,
     /// What the node's memory account knows of this queue.
@@ -148,12 +153,15 @@ impl Queue {
     ) -> Self {
         let may_refuse = AtomicBool::new(rules.may_refuse());
         let consumer_timeout_ms = AtomicU64::new(rules.consumer_timeout_ms.unwrap_or(NO_TIMEOUT));
+        let is_listed = record.kind != QueueKind::Delay || recovered.is_empty();
         let state = State {
             levels: Levels::new(record.id, record.kind, recovered),
             consumers: Consumers::new(record.arguments.single_active_consumer, record.kind),
             rules,
             gets: Vec::new(),
             returns: Returns::new(record.kind),
+            unlisted_from: (!is_listed).then_some(0),
+            outbox: Outbox::default(),
             is_reading: false,
             had_consumer: false,
             accounted: 0,

@@ -32,6 +32,7 @@ use model::{Message, Name, Table};
 use crate::topology::{QueueId, Topology, Vhost};
 
 mod consistent_hash;
+pub(crate) mod delayed;
 mod direct;
 mod extra_keys;
 mod fanout;
@@ -179,6 +180,13 @@ impl Vhost {
         };
         scratch.visited.insert(exchange.record.name.clone());
         route.dependencies.push(Dependency::on(&exchange.epoch));
+        if let Some(queue) = &exchange.record.delay_queue {
+            route.is_cacheable = false;
+            if delayed::must_wait(published) {
+                scratch.matches.queues.push(queue.id);
+                return;
+            }
+        }
         route.is_cacheable &= exchange.index.depends_on_keys_only();
         let before = scratch.matches.count();
         exchange.index.collect(published, &mut scratch.words, &mut scratch.matches);

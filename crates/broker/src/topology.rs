@@ -192,12 +192,28 @@ impl Topology {
     fn apply_in_vhost(&mut self, meta: Meta, entry: Entry, out: &mut Vec<Fact>) {
         let binding = binding_of(&entry);
         match entry {
-            Entry::CreateExchange { vhost, name, kind, durable, auto_delete, internal, arguments } => {
-                if let Some(found) = self.vhosts.get_mut(&vhost) {
-                    let record =
-                        ExchangeRecord { name, vhost, kind, durable, auto_delete, internal, arguments, meta };
-                    found.add_exchange(record, out);
-                }
+            Entry::CreateExchange {
+                vhost,
+                name,
+                kind,
+                durable,
+                auto_delete,
+                internal,
+                arguments,
+                delay_queue,
+            } => {
+                let record = ExchangeRecord {
+                    name,
+                    vhost,
+                    kind,
+                    durable,
+                    auto_delete,
+                    internal,
+                    arguments,
+                    delay_queue: None,
+                    meta,
+                };
+                self.add_exchange(record, delay_queue, out);
             }
             Entry::DeleteExchange { vhost, name, auto_deleted } => {
                 if let Some(vhost) = self.vhosts.get_mut(&vhost) {

@@ -74,33 +74,56 @@ impl Client {
         if flags & flag::USER_ID != 0 {
             self.check_user_id(&message)?;
         }
-        // From here on only a transaction refuses it, and no exchange gets to see `BCC`.
-        let message = without_bcc(message, &extra);
+        // From here on only a transaction refuses it, and no exchange gets to see `BCC`, unless it keeps the message for
+        // later.
+        let whole = (!extra.is_empty()).then(|| Arc::clone(&message));
+        let message = extra.without_bcc(message);
         let to = match known {
             Some(queues) => Destinations { queues, replies: Vec::new() },
             None => self.find_route(&message, &extra, epoch),
         };
+        let later = whole.and_then(|whole| Some((whole, to.split_off_delays()?)));
+        if let Some((whole, (delayed, to))) = later {
+            return self.place(id, [(whole, delayed), (message, to)], mandatory);
+        }
+        self.place(id, [(message, to)], mandatory)
+    }
+
+    /// Puts a message where it is to go; it may go to some places in another form than to the rest.
+    fn place<const FORMS: usize>(
+        &mut self,
+        id: SessionId,
+        forms: [(Arc<Message>, Destinations); FORMS],
+        mandatory: bool,
+    ) -> Result<(), Refusal> {
         let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
+        let is_for_nobody = forms.iter().all(|(_, to)| to.is_nobody());
         if let Some(transaction) = &mut session.transaction {
-            return if to.is_nobody() && !mandatory { Ok(()) } else { transaction.publish(message, to) };
+            for (message, to) in forms {
+                if !to.is_nobody() || (is_for_nobody && mandatory) {
+                    transaction.publish(message, to)?;
+                }
+            }
+            return Ok(());
         }
         let origin = session.confirms.as_mut().map(|confirms| (id, confirms.publish()));
         if origin.is_some() {
             self.publishes.confirm(id);
         }
-        if to.is_nobody() && mandatory {
-            self.say(id, SessionEvent::Returned { message });
-            return Ok(());
-        }
-        let Destinations { queues, replies } = to;
-        for consumer in replies {
-            self.publishes.reply(consumer, Arc::clone(&message));
-        }
-        if let Some((last, others)) = queues.split_last() {
-            for queue in others {
-                self.publishes.add(queue, Arc::clone(&message), origin);
+        for (message, Destinations { queues, replies }) in forms {
+            if is_for_nobody && mandatory {
+                self.say(id, SessionEvent::Returned { message });
+                return Ok(());
             }
-            self.publishes.add(last, message, origin);
+            for consumer in replies {
+                self.publishes.reply(consumer, Arc::clone(&message));
+            }
+            if let Some((last, others)) = queues.split_last() {
+                for queue in others {
+                    self.publishes.add(queue, Arc::clone(&message), origin);
+                }
+                self.publishes.add(last, message, origin);
+            }
         }
         Ok(())
     }
@@ -183,18 +206,5 @@ fn check_expiration(message: &Message) -> Result<(), Refusal> {
         Ok(ms) if ms < 0 => refuse(format!("{{value_negative,{ms}}}")),
         Ok(ms) if ms > EXPIRATION_MS_MAX.into() => refuse(format!("{{value_too_large,{ms}}}")),
         Ok(_) => Ok(()),
-    }
-}
-
-/// `BCC` is for routing only: nobody gets to see it.
-fn without_bcc(message: Arc<Message>, extra: &ExtraKeys) -> Arc<Message> {
-    let Some(properties) = extra.properties_without_bcc(&message) else { return message };
-    let body = message.body_shared();
-    match Message::with_large_body(message.exchange(), message.routing_key(), &properties, body) {
-        Ok(stripped) => Arc::new(stripped),
-        Err(error) => {
-            debug_assert!(false, "properties without BCC are properties: {error}");
-            message
-        }
     }
 }

@@ -3,65 +3,123 @@
 use std::sync::Arc;
 
 use model::Message;
-use storage::{Damage, Fault, GivenUp, LogId, ReadLimit};
+use storage::{Damage, Fault, GivenUp, LogId, ReadLimit, Stored};
 
 use super::{
-    Effects, Queue,
-    fifo::{Read, Ticket},
-    levels::Wanted,
+    Effects, Queue, State,
+    fifo::{Fetched, Read, Ticket},
+    levels::{Due, Wanted},
 };
 
 /// Bytes of one read of the log.
 const READ_BYTES_MAX: u64 = 1024 * 1024;
 /// Messages of one read of the log.
 const READ_ENTRIES_MAX: usize = 4096;
+/// Messages that have expired and are fetched at once.
+const FETCHED_MAX: usize = 256;
+
+/// What a queue wants of its log.
+enum Task {
+    /// To know when the messages from this number on expire.
+    List(u64),
+    /// Messages that have expired.
+    Fetch(Due<Vec<u64>>),
+    /// What is wanted next.
+    Ahead(Wanted),
+}
+
+enum Outcome {
+    /// Numbers and expiries, and where to go on.
+    Listed(Vec<(u64, u64)>, Option<u64>),
+    Fetched(Due<Fetched>),
+    Read(u8, Read),
+}
 
 impl Queue {
-    /// Reads the log ahead. For a reader thread.
+    /// Reads the log ahead, or what has expired. For a reader thread.
     pub(crate) fn read(self: &Arc<Self>, out: &mut Effects) {
-        let wanted = {
+        let task = {
             let mut state = self.state.lock();
-            let wanted = state.levels.wanted();
-            state.is_reading = wanted.is_some();
-            wanted
+            let task = state.next_task(out.now_ms);
+            state.is_reading = task.is_some();
+            task
         };
-        let read = wanted.map(|wanted| self.read_from(wanted).map(|read| (wanted.level, read)));
+        let outcome = task.map(|task| self.carry_out(task));
         let mut state = self.state.lock();
         state.is_reading = false;
-        match read.transpose() {
+        let mut fetched = Due::default();
+        match outcome.transpose() {
             // A purge was faster: whoever waits is told.
             Ok(None) => {}
-            Ok(Some((level, read))) => {
-                let missing = state.levels.load(level, read);
-                if missing > 0 {
-                    tracing::error!(queue = %self.record.name, vhost = %self.record.vhost, missing, "messages are not in the log that should be");
+            Ok(Some(Outcome::Listed(expiries, next))) => {
+                for (seq, expires_at_ms) in expiries {
+                    state.levels.note_cold(seq, expires_at_ms);
                 }
+                state.unlisted_from = next;
             }
+            Ok(Some(Outcome::Fetched(due))) => {
+                let missing = due.messages.values().filter(|message| message.is_none()).count();
+                self.tell_missing(missing as u64);
+                fetched = due;
+            }
+            Ok(Some(Outcome::Read(level, read))) => self.tell_missing(state.levels.load(level, read)),
             Err(fault) => {
                 tracing::error!(queue = %self.record.name, vhost = %self.record.vhost, %fault, "cannot read the queue's log: the queue stands still");
                 return;
             }
         }
-        self.expire(&mut state, out.now_ms, out);
+        self.expire_fetched(&mut state, out.now_ms, &mut fetched, out);
         self.serve_gets(&mut state, out);
         self.settle_down(&mut state, out);
         self.account(&mut state);
     }
 
-    /// What cannot be read is given up, so that the rest comes out: whoever keeps the node finds the bytes aside.
+    fn tell_missing(&self, missing: u64) {
+        if missing > 0 {
+            tracing::error!(queue = %self.record.name, vhost = %self.record.vhost, missing, "messages are not in the log that should be");
+        }
+    }
+
+    fn carry_out(&self, task: Task) -> Result<Outcome, Fault> {
+        match task {
+            Task::List(from) => self.list_from(from),
+            Task::Fetch(due) => self.fetch_all(&due).map(Outcome::Fetched),
+            Task::Ahead(wanted) => Ok(Outcome::Read(wanted.level, self.read_from(wanted)?)),
+        }
+    }
+
+    fn list_from(&self, from: u64) -> Result<Outcome, Fault> {
+        let limit = ReadLimit { entries: READ_ENTRIES_MAX, bytes: READ_BYTES_MAX };
+        let (stored, next) = self.read_some(LogId(self.record.id.level(0)), from, limit)?;
+        let expiries = stored.into_iter().map(|record| (record.index, record.expires_at_ms));
+        Ok(Outcome::Listed(expiries.filter(|(_, expires_at_ms)| *expires_at_ms != 0).collect(), next))
+    }
+
+    /// Those that come first, at least one, as many as may be in memory at once.
+    fn fetch_all(&self, due: &Due<Vec<u64>>) -> Result<Due<Fetched>, Fault> {
+        let log = LogId(self.record.id.level(due.level));
+        let mut messages = Fetched::new();
+        let mut bytes = 0u64;
+        for seq in &due.messages {
+            if bytes >= READ_BYTES_MAX {
+                break;
+            }
+            let message = match self.fetch_one(log, *seq) {
+                Err(Fault::Corrupt { .. }) => self.pass_over(log, *seq)?.and(None),
+                outcome => outcome?,
+            };
+            let read = message.as_ref().map_or(0, |message| message.bytes() as u64);
+            bytes = bytes.saturating_add(read);
+            messages.insert(*seq, message);
+        }
+        Ok(Due { level: due.level, messages })
+    }
+
     fn read_from(&self, wanted: Wanted) -> Result<Read, Fault> {
         let Wanted { level, from, cold_to } = wanted;
-        let log = LogId(self.record.id.level(level));
-        let mut stored = Vec::new();
         let bytes = READ_BYTES_MAX.min(self.memory.window() / 2);
         let limit = ReadLimit { entries: READ_ENTRIES_MAX, bytes };
-        let outcome = self.engine.read(log, from, limit, &mut stored);
-        let end = match (outcome, stored.last()) {
-            (_, Some(last)) => last.index.saturating_add(1),
-            (Ok(()), None) => cold_to,
-            (Err(Fault::Corrupt { .. }), None) => self.pass_over(log, from)?.unwrap_or(from),
-            (Err(fault), None) => return Err(fault),
-        };
+        let (stored, next) = self.read_some(LogId(self.record.id.level(level)), from, limit)?;
         let mut entries = Vec::with_capacity(stored.len());
         for record in stored {
             match Message::decode(record.payload) {
@@ -71,7 +129,26 @@ impl Queue {
                 }
             }
         }
-        Ok(Read { from, entries, end })
+        Ok(Read { from, entries, end: next.unwrap_or(cold_to) })
+    }
+
+    /// Entries of a log, and where reading goes on; None if that was all. What cannot be read is given up, so that the rest
+    /// comes out: whoever keeps the node finds the bytes aside.
+    fn read_some(
+        &self,
+        log: LogId,
+        from: u64,
+        limit: ReadLimit,
+    ) -> Result<(Vec<Stored>, Option<u64>), Fault> {
+        let mut stored = Vec::new();
+        let outcome = self.engine.read(log, from, limit, &mut stored);
+        let next = match (outcome, stored.last()) {
+            (_, Some(last)) => Some(last.index.saturating_add(1)),
+            (Ok(()), None) => None,
+            (Err(Fault::Corrupt { .. }), None) => Some(self.pass_over(log, from)?.unwrap_or(from)),
+            (Err(fault), None) => return Err(fault),
+        };
+        Ok((stored, next))
     }
 
     /// Gives up what stands at that place and cannot be read; returns where reading goes on.
@@ -88,14 +165,25 @@ impl Queue {
 
     /// Reads one message that its session let leave memory. None if it cannot be read, which is told.
     pub(super) fn fetch(&self, ticket: &Ticket) -> Option<Arc<Message>> {
-        let mut stored = Vec::new();
-        let limit = ReadLimit { entries: 1, bytes: 1 };
-        let outcome = self.engine.read(self.log(ticket), ticket.seq, limit, &mut stored);
-        let found = stored.pop().filter(|record| record.index == ticket.seq);
-        let message = found.and_then(|record| Message::decode(record.payload).ok());
-        if message.is_none() {
-            tracing::error!(queue = %self.record.name, vhost = %self.record.vhost, index = ticket.seq, fault = ?outcome.err(), "a message to be dead-lettered cannot be read");
+        let outcome = self.fetch_one(self.log(ticket), ticket.seq);
+        if !matches!(outcome, Ok(Some(_))) {
+            tracing::error!(queue = %self.record.name, vhost = %self.record.vhost, index = ticket.seq, fault = ?outcome.as_ref().err(), "a message to be dead-lettered cannot be read");
         }
-        message.map(Arc::new)
+        outcome.ok().flatten()
+    }
+
+    fn fetch_one(&self, log: LogId, seq: u64) -> Result<Option<Arc<Message>>, Fault> {
+        let mut stored = Vec::new();
+        self.engine.read(log, seq, ReadLimit { entries: 1, bytes: 1 }, &mut stored)?;
+        let found = stored.pop().filter(|record| record.index == seq);
+        Ok(found.and_then(|record| Message::decode(record.payload).ok()).map(Arc::new))
+    }
+}
+
+impl State {
+    fn next_task(&self, now_ms: u64) -> Option<Task> {
+        let list = self.unlisted_from.map(Task::List);
+        let fetch = || self.levels.due_on_disk(now_ms, FETCHED_MAX).map(Task::Fetch);
+        list.or_else(fetch).or_else(|| self.levels.wanted().map(Task::Ahead))
     }
 }

@@ -42,7 +42,7 @@ impl Queue {
         if !state.returns.is_empty() && state.levels.is_empty() {
             state.returns.clear();
         }
-        if !state.is_reading && self.wants_read(state) {
+        if !state.is_reading && self.wants_read(state, out.now_ms) {
             state.is_reading = true;
             out.reads.push(Arc::clone(self));
         }
@@ -50,8 +50,11 @@ impl Queue {
     }
 
     /// Whether somebody waits for what is on disk, or soon may.
-    fn wants_read(&self, state: &State) -> bool {
+    fn wants_read(&self, state: &State, now_ms: u64) -> bool {
         let State { levels, consumers, gets, .. } = state;
+        if state.unlisted_from.is_some() || (levels.may_expire() && levels.due_on_disk(now_ms, 1).is_some()) {
+            return true;
+        }
         if levels.wanted().is_none() {
             return false;
         }

@@ -9,8 +9,8 @@
 //! first. `cold` is a range of sequence numbers of which only storage knows the entries. `tail` takes new messages.
 //! A queue of millions is a small front, a small tail and two numbers.
 //!
-//! An entry that was removed out of turn (it expired) leaves a gap behind until it would come to the head; what is left of
-//! that is never at the head.
+//! An entry that was removed out of turn (it expired: see `due`) leaves a gap behind, never at the head, until gaps are
+//! swept together.
 //!
 //! Knows nothing of consumers, locks or disks: what must be read or written is said in the return values.
 //!
@@ -25,9 +25,11 @@ use storage::Lsn;
 use self::expiry::Expiry;
 use crate::mailbox::Parcel;
 
+mod due;
 mod entry;
 mod expiry;
 
+pub(crate) use due::Fetched;
 pub use entry::{Amount, Place};
 pub(crate) use entry::{Entry, Ticket};
 
@@ -79,6 +81,10 @@ pub(crate) struct Fifo {
     /// Bytes of messages in `tail`.
     tail_bytes: u64,
     expiry: Expiry,
+    /// Nothing expires while the head is not known: only what expires first does.
+    is_strict: bool,
+    /// Removed out of turn since gaps were swept together.
+    gaps: usize,
     redelivered_below: u64,
     delivered_below: u64,
 }
@@ -115,6 +121,8 @@ impl Fifo {
             front_bytes: 0,
             tail_bytes: 0,
             expiry: if recovered.messages == 0 { Expiry::default() } else { Expiry::unknown() },
+            is_strict: false,
+            gaps: 0,
             redelivered_below: recovered.delivered_below,
             delivered_below: recovered.delivered_below,
         }
@@ -224,66 +232,6 @@ impl Fifo {
         Some(Parcel { ticket, redelivered, message })
     }
 
-    /// Removes a message that has expired by `now_ms`, wherever in memory it stands. None if there is none.
-    pub(crate) fn remove_expired(&mut self, now_ms: u64) -> Option<Parcel> {
-        if self.head_expires_at().is_some_and(|at| at <= now_ms) {
-            return self.remove_head();
-        }
-        while let Some(seq) = self.expiry.pop_due(now_ms) {
-            if let Some(parcel) = self.remove(seq) {
-                return Some(parcel);
-            }
-        }
-        None
-    }
-
-    /// When the next message in memory expires, if one does.
-    pub(crate) fn next_expiry(&self) -> Option<u64> {
-        [self.head_expires_at(), self.expiry.next()].into_iter().flatten().min()
-    }
-
-    /// Whether messages may expire that nobody has asked for: then the head must be known.
-    pub(crate) fn may_expire(&self) -> bool {
-        self.expiry.is_seen()
-    }
-
-    fn head_expires_at(&self) -> Option<u64> {
-        let head = match self.front.front() {
-            Some(entry) => entry,
-            None if self.cold.is_empty() => self.tail.front()?,
-            None => return None,
-        };
-        (head.ticket.expires_at_ms != 0 && head.message.is_some()).then_some(head.ticket.expires_at_ms)
-    }
-
-    /// Removes a message in memory out of turn.
-    fn remove(&mut self, seq: u64) -> Option<Parcel> {
-        let find = |part: &VecDeque<Entry>| part.binary_search_by_key(&seq, |entry| entry.ticket.seq).ok();
-        let (part, part_bytes, at) = match find(&self.front) {
-            Some(at) => (&mut self.front, &mut self.front_bytes, at),
-            None => {
-                let at = find(&self.tail)?;
-                (&mut self.tail, &mut self.tail_bytes, at)
-            }
-        };
-        let entry = part.get_mut(at)?;
-        let message = entry.message.take()?;
-        entry.is_gone = true;
-        let (ticket, redelivered) = (entry.ticket, entry.redelivered);
-        *part_bytes = part_bytes.saturating_sub(ticket.bytes.into());
-        self.ready.remove(&ticket);
-        self.close_gaps();
-        Some(Parcel { ticket, redelivered, message })
-    }
-
-    /// Gaps are not left at the head.
-    fn close_gaps(&mut self) {
-        while self.front.pop_front_if(|entry| entry.is_gone).is_some() {}
-        if self.front.is_empty() && self.cold.is_empty() {
-            while self.tail.pop_front_if(|entry| entry.is_gone).is_some() {}
-        }
-    }
-
     /// Messages that were taken and reached nobody come back as if they had not been.
     pub(crate) fn unsend(&mut self, parcels: impl Iterator<Item = Parcel>) {
         self.take_back(parcels.map(Entry::from).collect());
@@ -388,17 +336,21 @@ impl Fifo {
         // What was in the log when it was read is durable.
         let ticket = self.ticket(seq, Place::Log(Lsn(0)), expires_at_ms, &message);
         self.cold.from = seq.saturating_add(1);
-        let known = Amount { messages: 1, bytes: ticket.body_bytes.into() };
-        let rest = self.cold.amount.minus(known);
-        // The last one takes with it what an estimate was too high; what it was too low shows now.
-        let is_last = rest.messages == 0;
-        let left = if is_last { Amount::default() } else { rest };
-        self.ready = self.ready.minus(self.cold.amount).plus(left).plus(known);
-        self.cold.amount = left;
+        self.leave_cold(ticket.body_bytes.into());
+        self.ready.add(&ticket);
         self.front_bytes = self.front_bytes.saturating_add(ticket.bytes.into());
         self.expiry.note(&ticket);
         let redelivered = seq < self.redelivered_below;
         self.front.push_back(Entry::new(ticket, redelivered, Some(message)));
+    }
+
+    /// A message of the cold range is ready no more.
+    fn leave_cold(&mut self, body_bytes: u64) {
+        let rest = self.cold.amount.minus(Amount { messages: 1, bytes: body_bytes });
+        // The last one takes with it what an estimate was too high; what it was too low shows now.
+        let left = if rest.messages == 0 { Amount::default() } else { rest };
+        self.ready = self.ready.minus(self.cold.amount).plus(left);
+        self.cold.amount = left;
     }
 
     /// Makes messages in the middle leave memory, until about `window` bytes of ready messages are in it: half of it
@@ -429,8 +381,6 @@ impl Fifo {
                 self.cold.from = seq;
             }
             self.cold.to = seq.saturating_add(1);
-            // It is noted again when it is read back.
-            self.expiry.forget(&entry.ticket);
             self.cold.amount.add(&entry.ticket);
         }
     }

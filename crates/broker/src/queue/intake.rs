@@ -57,7 +57,8 @@ impl Queue {
                     (state.rules.overflow, &state.rules.dead_letter)
                 {
                     let (queue, to) = (Arc::clone(self), Arc::clone(to));
-                    out.letters.push(Letter { queue, to, reason: Reason::MaxLength, ticket: None, message });
+                    let letter = Letter { queue, to, reason: Reason::MaxLength, ticket: None, message };
+                    self.send(state, letter, out);
                 }
                 continue;
             }
@@ -85,7 +86,7 @@ impl Queue {
     ) {
         let level = state.rules.level(&message);
         let expires_at_ms = state.rules.expires_at_ms(&message, now_ms);
-        let is_kept = message.is_persistent() || self.record.kind == QueueKind::Quorum;
+        let is_kept = message.is_persistent() || self.record.kind != QueueKind::Classic;
         let place = if self.record.durable && is_kept {
             let staging = staging.get_or_insert_with(|| self.engine.stage());
             let (head, body) = (message.head(), message.body());

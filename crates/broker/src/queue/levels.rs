@@ -8,7 +8,7 @@ use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 use model::Message;
 use storage::{LogId, Lsn};
 
-use super::fifo::{Amount, Entry, Fifo, Head, Place, Read, Recovered, Ticket};
+use super::fifo::{Amount, Entry, Fetched, Fifo, Head, Place, Read, Recovered, Ticket};
 use crate::{
     mailbox::Parcel,
     topology::{QueueId, QueueKind},
@@ -36,6 +36,13 @@ pub(super) struct Wanted {
     pub(super) cold_to: u64,
 }
 
+/// Messages of one level that have expired.
+#[derive(Default, Debug)]
+pub(super) struct Due<M> {
+    pub(super) level: u8,
+    pub(super) messages: M,
+}
+
 impl Levels {
     pub(super) fn new(id: QueueId, kind: QueueKind, recovered: BTreeMap<u8, Recovered>) -> Self {
         let mut levels = Self {
@@ -51,6 +58,9 @@ impl Levels {
             } else {
                 levels.higher.insert(Reverse(level), fifo);
             }
+        }
+        if kind == QueueKind::Delay {
+            levels.lowest.be_strict();
         }
         levels
     }
@@ -165,8 +175,24 @@ impl Levels {
         self.first_mut().remove_head()
     }
 
-    pub(super) fn remove_expired(&mut self, now_ms: u64) -> Option<Parcel> {
-        self.all_mut().find_map(|fifo| fifo.remove_expired(now_ms))
+    /// `fetched`: what was looked for in the log of its level.
+    pub(super) fn remove_expired(&mut self, now_ms: u64, fetched: &mut Due<Fetched>) -> Option<Parcel> {
+        let mut nothing = Fetched::new();
+        self.all_mut().find_map(|fifo| {
+            let is_its = fifo.level() == fetched.level;
+            fifo.remove_expired(now_ms, if is_its { &mut fetched.messages } else { &mut nothing })
+        })
+    }
+
+    /// Messages of one level that have expired by `now_ms` and must be fetched, at most so many.
+    pub(super) fn due_on_disk(&self, now_ms: u64, max: usize) -> Option<Due<Vec<u64>>> {
+        let due = |fifo: &Fifo| Due { level: fifo.level(), messages: fifo.due_on_disk(now_ms, max) };
+        self.all().map(due).find(|due| !due.messages.is_empty())
+    }
+
+    /// A message of level 0 that may be on disk expires then.
+    pub(super) fn note_cold(&mut self, seq: u64, expires_at_ms: u64) {
+        self.lowest.note_cold(seq, expires_at_ms);
     }
 
     /// When the next message in memory expires, if one does.

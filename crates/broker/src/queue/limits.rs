@@ -2,7 +2,12 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use super::{Amount, Effects, NO_TIMEOUT, Queue, Rules, State, fifo::Head, settling::Forgotten};
+use super::{
+    Amount, Effects, NO_TIMEOUT, Queue, Rules, State,
+    fifo::{Fetched, Head},
+    levels::Due,
+    settling::Forgotten,
+};
 use crate::{argument::Overflow, dead_letter::Reason};
 
 /// Messages given up at a time, so that nobody waits long for the queue; the rest follows at once.
@@ -36,12 +41,23 @@ impl State {
 impl Queue {
     /// Gives up what has expired by `now_ms`.
     pub(super) fn expire(self: &Arc<Self>, state: &mut State, now_ms: u64, out: &mut Effects) {
-        if !state.levels.may_expire() {
+        self.expire_fetched(state, now_ms, &mut Due::default(), out);
+    }
+
+    /// The same, with what was fetched for it.
+    pub(super) fn expire_fetched(
+        self: &Arc<Self>,
+        state: &mut State,
+        now_ms: u64,
+        fetched: &mut Due<Fetched>,
+        out: &mut Effects,
+    ) {
+        if !state.levels.may_expire() || state.unlisted_from.is_some() {
             return;
         }
         let mut forgotten = Forgotten::default();
         for _ in 0..GIVEN_UP_MAX {
-            let Some(parcel) = state.levels.remove_expired(now_ms) else { break };
+            let Some(parcel) = state.levels.remove_expired(now_ms, fetched) else { break };
             self.give_up(state, parcel, Reason::Expired, &mut forgotten, out);
         }
         forgotten.forget(self);
@@ -60,7 +76,9 @@ impl Queue {
 
     /// Sees to it that the queue is woken when something is due.
     pub(super) fn arm(self: &Arc<Self>, state: &mut State, out: &mut Effects) {
-        let expiry = if state.levels.may_expire() { state.levels.next_expiry() } else { None };
+        // What is being read may change what comes next, and arms the queue then.
+        let may_expire = !state.is_reading && state.levels.may_expire();
+        let expiry = if may_expire { state.levels.next_expiry() } else { None };
         let end = state.ends_at_ms();
         let Some(next) = [expiry, end].into_iter().flatten().min() else { return };
         if state.armed_ms.is_none_or(|armed| next < armed) {

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use crate::{
     argument::{Overflow, QueueArguments},
     dead_letter::DeadLetterTo,
+    route::delayed,
     topology::{Policy, QueueKind},
 };
 
@@ -34,6 +35,8 @@ pub struct Rules {
     /// How often a message may come back before it is given up; None for no limit.
     pub delivery_limit: Option<u64>,
     is_quorum: bool,
+    /// Messages expire when their delays are over.
+    is_delay: bool,
 }
 
 /// RabbitMQ 4: how often a message may come back to a quorum queue.
@@ -87,7 +90,14 @@ impl Rules {
             consumer_timeout_ms: lowest(arguments.consumer_timeout_ms, "consumer-timeout"),
             delivery_limit: if is_quorum { delivery_limit() } else { None },
             is_quorum,
+            is_delay: false,
         }
+    }
+
+    /// Those of the queue in which messages wait for `exchange`.
+    pub(crate) fn of_delay(exchange: &Name) -> Self {
+        let to = DeadLetterTo { exchange: exchange.clone(), routing_key: None };
+        Self { dead_letter: Some(Arc::new(to)), is_delay: true, ..Self::default() }
     }
 
     /// Whether publishes may be refused.
@@ -115,6 +125,9 @@ impl Rules {
 
     /// When a message that comes in now expires, in milliseconds since 1970; 0: never.
     pub(super) fn expires_at_ms(&self, message: &Message, now_ms: u64) -> u64 {
+        if self.is_delay {
+            return now_ms.saturating_add(delayed::delay_ms(message)).max(1);
+        }
         let own = if message.flags() & flag::EXPIRATION == 0 { None } else { expiration_ms(message) };
         let ttl_ms = [own, self.message_ttl_ms].into_iter().flatten().min();
         // 0 stands for never.

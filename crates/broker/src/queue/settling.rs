@@ -146,16 +146,12 @@ impl Queue {
     ) {
         let Parcel { ticket, message, .. } = parcel;
         state.returns.forget(&ticket);
-        match &state.rules.dead_letter {
-            Some(to) => out.letters.push(Letter {
-                queue: Arc::clone(self),
-                to: Arc::clone(to),
-                reason,
-                ticket: Some(ticket),
-                message,
-            }),
-            None => forgotten.add(&ticket),
-        }
+        let Some(to) = state.rules.dead_letter.clone() else {
+            forgotten.add(&ticket);
+            return;
+        };
+        let letter = Letter { queue: Arc::clone(self), to, reason, ticket: Some(ticket), message };
+        self.send(state, letter, out);
     }
 
     /// Deliveries come back to their old places; those of a queue that is gone are gone.

@@ -2,6 +2,8 @@
 //!
 //! `CC` stays in the message, `BCC` is taken out before anyone can see it.
 
+use std::sync::Arc;
+
 use bytes::{BufMut, Bytes};
 use model::{Message, Refusal, Table, Value, message::flag};
 
@@ -66,30 +68,39 @@ impl ExtraKeys {
         self.keys.is_empty()
     }
 
-    /// The properties of `message` without `BCC`; None if it has none and can stay as it is.
-    ///
-    /// Everything else keeps its bytes.
-    pub fn properties_without_bcc(&self, message: &Message) -> Option<Vec<u8>> {
+    /// `BCC` is for routing only: the message as others get to see it.
+    pub(crate) fn without_bcc(&self, message: Arc<Message>) -> Arc<Message> {
         if !self.has_bcc {
-            return None;
+            return message;
         }
-        let raw = message.raw_properties();
-        let headers = message.properties().raw_headers?;
-        let at = offset(raw, headers)?;
-        let mut out = Vec::with_capacity(raw.len());
-        out.extend_from_slice(raw.get(..at)?);
-        let length_at = out.len();
-        out.put_u32(0);
-        for (name, field) in fields_of(Some(headers)) {
-            if name != BCC.as_bytes() {
-                out.extend_from_slice(field);
-            }
-        }
-        let length = u32::try_from(out.len().checked_sub(length_at)?.checked_sub(4)?).ok()?;
-        out.get_mut(length_at..length_at.checked_add(4)?)?.copy_from_slice(&length.to_be_bytes());
-        out.extend_from_slice(raw.get(at.checked_add(headers.len())?..)?);
-        Some(out)
+        with_header(&message, BCC, &[]).map_or(message, Arc::new)
     }
+}
+
+/// The message with other bytes instead of the field `name` of its headers; everything else keeps its bytes. None if it has
+/// no such field.
+pub(super) fn with_header(message: &Message, name: &str, instead: &[u8]) -> Option<Message> {
+    let raw = message.raw_properties();
+    let headers = message.properties().raw_headers?;
+    let at = offset(raw, headers)?;
+    let mut out = Vec::with_capacity(raw.len().saturating_add(instead.len()));
+    out.extend_from_slice(raw.get(..at)?);
+    let length_at = out.len();
+    out.put_u32(0);
+    let mut is_found = false;
+    for (other, field) in fields_of(Some(headers)) {
+        if other != name.as_bytes() {
+            out.extend_from_slice(field);
+        } else if !std::mem::replace(&mut is_found, true) {
+            out.extend_from_slice(instead);
+        }
+    }
+    let length = u32::try_from(out.len().checked_sub(length_at)?.checked_sub(4)?).ok()?;
+    out.get_mut(length_at..length_at.checked_add(4)?)?.copy_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(raw.get(at.checked_add(headers.len())?..)?);
+    let changed = message.with_properties(&out);
+    debug_assert!(changed.is_ok(), "properties with another header are properties: {changed:?}");
+    changed.ok().filter(|_| is_found)
 }
 
 /// Where `part`, a slice of `whole`, begins in it.

@@ -8,7 +8,7 @@ use model::{Message, Refusal, Table};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{
-    Published, Words, consistent_hash, direct, fanout, headers, one_of, recent_history,
+    Published, Words, consistent_hash, delayed, direct, fanout, headers, one_of, recent_history,
     target::{Matches, Target},
     topic,
 };
@@ -63,6 +63,7 @@ const KINDS: &[Row] = &[
         check_binding: |binding, _| consistent_hash::check_binding(binding),
         ..row("x-consistent-hash", |record| consistent_hash::index(&record.arguments))
     },
+    Row { check_exchange: delayed::check_exchange, ..row(delayed::NAME, delayed::index) },
     Row { check_binding: one_of::check_local_binding, ..row("x-local-random", one_of::random_index) },
     row("x-modulus-hash", |_| one_of::modulus_index()),
     row("x-random", one_of::random_index),
@@ -89,6 +90,16 @@ impl Kind {
     /// The type called `name`.
     pub fn parse(name: &str) -> Option<Self> {
         KINDS.iter().find(|row| row.name == name).map(Self)
+    }
+
+    /// Whether messages may have to wait in it.
+    pub(crate) fn delays(self) -> bool {
+        self.name() == delayed::NAME
+    }
+
+    /// The type by which an exchange of this type, with these arguments, routes.
+    pub(crate) fn routes_as(self, arguments: &Table) -> Self {
+        if self.delays() { delayed::inner(arguments).unwrap_or(Self::DIRECT) } else { self }
     }
 
     /// Its name on the wire.

@@ -68,7 +68,7 @@ pub(super) fn check_local_binding(binding: &BindingRecord, queue: Option<QueueKi
             let key: String = term::latin1(key).collect();
             format!("Non empty binding '{key}' key not permitted")
         }
-        Some(QueueKind::Classic | QueueKind::Quorum) => return Ok(()),
+        Some(_) => return Ok(()),
         None => "Destination not found".to_owned(),
     };
     Err(Refusal::InvalidBinding { reason })

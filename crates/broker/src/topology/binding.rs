@@ -121,7 +121,7 @@ impl Topology {
             Destination::Exchange => None,
         };
         let record = BindingRecord::wished(binding);
-        source.record.kind.check_binding(&record, queue_kind)?;
+        source.record.kind.routes_as(&source.record.arguments).check_binding(&record, queue_kind)?;
         if source.outgoing.contains(&record) {
             return Ok(None);
         }

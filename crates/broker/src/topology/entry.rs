@@ -126,6 +126,9 @@ pub enum Entry {
         /// As declared.
         #[serde(with = "stored::table")]
         arguments: Table,
+        /// The id of the queue in which its messages wait, if it has one already: in a snapshot.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        delay_queue: Option<QueueId>,
     },
     /// Delete an exchange.
     DeleteExchange {

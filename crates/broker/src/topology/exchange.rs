@@ -14,9 +14,9 @@ use model::{
     refusal::{Named, Property, Resource},
 };
 
-use super::{BindingRecord, Entry, Meta, Topology, Vhost};
+use super::{BindingRecord, Entry, Meta, QueueId, QueueKind, QueueRecord, Topology, Vhost};
 use crate::{
-    argument::{assert_equivalent, assert_same_argument},
+    argument::{QueueArguments, assert_equivalent, assert_same_argument},
     route::{Kind, kind::Index},
 };
 
@@ -41,11 +41,30 @@ pub struct ExchangeRecord {
     pub internal: bool,
     /// As declared.
     pub arguments: Table,
+    /// Where messages wait that the exchange delays, if it is of the type that does. Nobody else can name it: it is not
+    /// among the queues of the vhost.
+    pub delay_queue: Option<Arc<QueueRecord>>,
     /// When it was made.
     pub meta: Meta,
 }
 
 impl ExchangeRecord {
+    /// The queue of an exchange that delays messages.
+    pub(super) fn delayed_in(&self, id: QueueId) -> QueueRecord {
+        QueueRecord {
+            id,
+            name: self.name.clone(),
+            vhost: self.vhost.clone(),
+            durable: self.durable,
+            auto_delete: false,
+            exclusive_owner: None,
+            kind: QueueKind::Delay,
+            arguments: QueueArguments::default(),
+            raw_arguments: Table::default(),
+            meta: self.meta,
+        }
+    }
+
     /// The alternate exchange that it was declared with.
     pub fn alternate(&self) -> Option<Name> {
         Name::parse(self.arguments.get(ALTERNATE)?.as_text()?).ok()
@@ -145,6 +164,7 @@ impl Topology {
             auto_delete: wish.auto_delete,
             internal: wish.internal,
             arguments: wish.arguments.clone(),
+            delay_queue: None,
         }))
     }
 

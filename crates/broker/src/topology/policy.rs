@@ -163,6 +163,9 @@ impl Topology {
 
     /// What a queue lives by: its arguments and the policies that apply to it.
     pub fn rules_of(&self, record: &QueueRecord) -> Rules {
+        if record.kind == QueueKind::Delay {
+            return Rules::of_delay(&record.name);
+        }
         let what = AppliedPolicy::Queue(record.kind);
         let policy = |side| self.policy_of(&record.vhost, side, what, &record.name);
         Rules::new(&record.arguments, policy(PolicySide::User), policy(PolicySide::Operator))

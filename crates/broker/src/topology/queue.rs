@@ -9,7 +9,7 @@ use model::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, Fact, Meta, Topology, Vhost, exchange::RESERVED_PREFIX};
+use super::{Entry, ExchangeRecord, Fact, Meta, Topology, Vhost, exchange::RESERVED_PREFIX};
 use crate::argument::{QUEUE_TYPE, QueueArguments, assert_equivalent, assert_equivalent_arguments};
 
 /// A connection to this node, as long as the node runs.
@@ -66,6 +66,9 @@ pub enum QueueKind {
     Classic,
     /// Messages on a quorum of nodes: durable, all of them persistent, with a limit to how often one is delivered.
     Quorum,
+    /// Messages that wait in an exchange, which nobody declares: see [`ExchangeRecord::delay_queue`].
+    #[serde(skip)]
+    Delay,
 }
 
 impl QueueKind {
@@ -74,6 +77,7 @@ impl QueueKind {
         match self {
             Self::Classic => "classic",
             Self::Quorum => "quorum",
+            Self::Delay => "delay",
         }
     }
 
@@ -82,6 +86,7 @@ impl QueueKind {
         match self {
             Self::Classic => "rabbit_classic_queue",
             Self::Quorum => "rabbit_quorum_queue",
+            Self::Delay => "rabbit_delayed_message",
         }
     }
 
@@ -230,6 +235,29 @@ impl Topology {
         }
         self.last_transient_queue = self.last_transient_queue.saturating_add(1);
         QueueId::transient(self.starts, self.last_transient_queue)
+    }
+
+    pub(super) fn add_exchange(
+        &mut self,
+        mut record: ExchangeRecord,
+        delay_queue: Option<QueueId>,
+        out: &mut Vec<Fact>,
+    ) {
+        let is_new =
+            self.vhost(&record.vhost).is_some_and(|vhost| !vhost.exchanges.contains_key(&record.name));
+        if is_new && record.kind.delays() {
+            let id = self.next_queue_id(delay_queue, record.durable);
+            record.delay_queue = Some(Arc::new(record.delayed_in(id)));
+        }
+        if let Some(vhost) = self.vhosts.get_mut(&record.vhost) {
+            vhost.add_exchange(record, out);
+        }
+    }
+
+    /// The queues in which exchanges delay messages.
+    pub(crate) fn delay_queues(&self) -> impl Iterator<Item = &Arc<QueueRecord>> {
+        let exchanges = self.vhosts.values().flat_map(|vhost| vhost.exchanges.values());
+        exchanges.filter_map(|exchange| exchange.record.delay_queue.as_ref())
     }
 
     pub(super) fn add_queue(&mut self, mut record: QueueRecord, given: Option<QueueId>, out: &mut Vec<Fact>) {

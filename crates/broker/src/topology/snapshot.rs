@@ -257,6 +257,7 @@ fn creation_of_exchange(record: &ExchangeRecord) -> Entry {
         auto_delete: record.auto_delete,
         internal: record.internal,
         arguments: record.arguments.clone(),
+        delay_queue: record.delay_queue.as_ref().map(|queue| queue.id),
     }
 }
 

@@ -113,6 +113,7 @@ impl Vhost {
                     auto_delete: false,
                     internal,
                     arguments: Table::default(),
+                    delay_queue: None,
                     meta,
                 },
                 out,

@@ -1,6 +1,8 @@
 //! What is not in memory: long queues, their gets and consumers.
 
-use model::{Command, SessionCommand, SessionId, command::Consume};
+use std::sync::Arc;
+
+use model::{Command, Message, SessionCommand, SessionId, command::Consume, message::Properties};
 use storage::Disk;
 
 use crate::{
@@ -235,4 +237,31 @@ fn what_the_disk_lost_is_passed_over() {
     assert!(
         world.disk.list().unwrap().iter().filter(|file| file.name.starts_with("aside-segment-")).count() == 2
     );
+}
+
+#[test]
+fn what_is_not_in_memory_expires_in_its_time() {
+    let world = World::with(tight());
+    let mut peer = world.peer();
+    peer.ask(declare("q"));
+    for number in 0..100_u32 {
+        // The first never, of the rest each before the one in front of it.
+        let expiration = (number > 0).then(|| (1000 - number).to_string().into_bytes());
+        let properties =
+            Properties { expiration: expiration.as_deref(), delivery_mode: Some(2), ..Properties::default() };
+        let mut list = Vec::new();
+        properties.encode(&mut list);
+        let mut body = number.to_string().into_bytes();
+        body.resize(8 * 1024, 0);
+        let message = Arc::new(Message::new(b"", b"q", &list, &body).unwrap());
+        peer.ask(SessionCommand::Publish { message, mandatory: false });
+        world.flush();
+    }
+    assert!(world.broker.memory().resident() <= 96 * 1024, "{}", world.broker.memory().resident());
+    for left in (1..100).rev() {
+        world.pass_to(1000 - left);
+        assert_eq!(world.counts("q"), (left, 0), "at {}", 1000 - left);
+    }
+    peer.hear();
+    assert_eq!(peer.say(get("q")), ["got 1 0, 0 left"]);
 }

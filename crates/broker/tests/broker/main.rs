@@ -16,6 +16,7 @@ mod world;
 mod alarms;
 mod cold;
 mod credit;
+mod delayed;
 mod durability;
 mod exchanges;
 mod leaving;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use model::{
     DeliveryId, Message, Name, Outcome, SessionCommand, Table, Value,
     command::{Binding, Consume, DeclareExchange, DeclareQueue, Destination},
+    message::Properties,
 };
 
 pub(crate) fn name(text: &str) -> Name {
@@ -97,6 +98,22 @@ pub(crate) fn message(exchange: &str, key: &str, body: &[u8], persistent: bool) 
     // The flag word with nothing but the delivery mode in it.
     let properties: &[u8] = if persistent { &[0x10, 0, 2] } else { &[0, 0] };
     Arc::new(Message::new(exchange.as_bytes(), key.as_bytes(), properties, body).unwrap())
+}
+
+/// A message with these headers.
+pub(crate) fn message_with(
+    exchange: &str,
+    key: &str,
+    body: &[u8],
+    headers: &[(&str, Value)],
+) -> Arc<Message> {
+    let mut raw_headers = Vec::new();
+    table(headers).encode(&mut raw_headers);
+    let mut list = Vec::new();
+    let properties =
+        Properties { raw_headers: Some(&raw_headers), delivery_mode: Some(2), ..Properties::default() };
+    properties.encode(&mut list);
+    Arc::new(Message::new(exchange.as_bytes(), key.as_bytes(), &list, body).unwrap())
 }
 
 /// Publishes a persistent message through the default exchange.

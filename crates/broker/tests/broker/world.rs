@@ -90,7 +90,17 @@ impl World {
 
     /// Reads whatever queues want read.
     pub(crate) fn read(&self) {
-        while self.broker.read_one(Duration::ZERO, || 0) {}
+        self.read_at(0);
+    }
+
+    pub(crate) fn read_at(&self, now_ms: u64) {
+        while self.broker.read_one(Duration::ZERO, || now_ms) {}
+    }
+
+    /// The time is this now: what is due happens, with all that must be read for it.
+    pub(crate) fn pass_to(&self, now_ms: u64) {
+        self.broker.handle_time(now_ms);
+        self.read_at(now_ms);
     }
 
     /// The node after a power cut now.

@@ -43,26 +43,29 @@ impl Expiry {
     /// A message has come in somewhere else.
     pub(super) fn note(&mut self, ticket: &Ticket) {
         if ticket.expires_at_ms != 0 {
-            self.is_seen = true;
-            self.early.insert((ticket.expires_at_ms, ticket.seq));
-            self.latest = self.latest.max(ticket.expires_at_ms);
+            self.note_at(ticket.seq, ticket.expires_at_ms);
         } else {
             self.latest = u64::MAX;
         }
     }
 
+    /// A message that is there expires then.
+    pub(super) fn note_at(&mut self, seq: u64, expires_at_ms: u64) {
+        self.is_seen = true;
+        self.early.insert((expires_at_ms, seq));
+        self.latest = self.latest.max(expires_at_ms);
+    }
+
     /// A message has left in its turn.
     pub(super) fn forget(&mut self, ticket: &Ticket) {
         if ticket.expires_at_ms != 0 && !self.early.is_empty() {
-            self.early.remove(&(ticket.expires_at_ms, ticket.seq));
+            self.forget_at(ticket.seq, ticket.expires_at_ms);
         }
     }
 
-    /// Takes out one whose time has come.
-    pub(super) fn pop_due(&mut self, now_ms: u64) -> Option<u64> {
-        let first = self.early.first().filter(|(at, _)| *at <= now_ms).copied()?;
-        self.early.remove(&first);
-        Some(first.1)
+    /// A message that was noted has left.
+    pub(super) fn forget_at(&mut self, seq: u64, expires_at_ms: u64) {
+        self.early.remove(&(expires_at_ms, seq));
     }
 
     /// All messages have left, but for those that may come back.
@@ -70,9 +73,9 @@ impl Expiry {
         self.early.clear();
     }
 
-    /// When the first of them expires.
-    pub(super) fn next(&self) -> Option<u64> {
-        self.early.first().map(|(at, _)| *at)
+    /// Those that do not expire in order: when, and which; the first to expire first.
+    pub(super) fn early(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.early.iter().copied()
     }
 
     pub(super) fn is_seen(&self) -> bool {

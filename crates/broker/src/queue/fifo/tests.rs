@@ -1,6 +1,6 @@
 //! The order of a queue against a list that does the same the simple way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
@@ -33,6 +33,8 @@ enum Step {
     },
     /// Everything leaves memory, as a restart makes it.
     Restart,
+    /// Storage tells when the messages in it expire.
+    List,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -48,6 +50,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Spill),
         4 => (1usize..6).prop_map(|entries| Step::Load { entries }),
         1 => Just(Step::Restart),
+        1 => Just(Step::List),
     ]
 }
 
@@ -61,6 +64,9 @@ struct Naive {
     stored: BTreeMap<u64, Arc<Message>>,
     spilled: BTreeMap<u64, Arc<Message>>,
     delivered_below: u64,
+    /// Those of which the queue cannot know when they expire.
+    unknown: BTreeSet<u64>,
+    is_strict: bool,
 }
 
 fn message(seq: u64) -> Arc<Message> {
@@ -122,6 +128,12 @@ impl Naive {
             }
             Step::Load { entries } => self.load(fifo, entries),
             Step::Restart => self.restart(fifo),
+            Step::List => {
+                for seq in self.stored.keys().filter(|seq| self.expiry[seq] != 0) {
+                    fifo.note_cold(*seq, self.expiry[seq]);
+                }
+                self.unknown.clear();
+            }
         }
     }
 
@@ -144,17 +156,33 @@ impl Naive {
     fn expire(&mut self, fifo: &mut Fifo, now_ms: u64) {
         let is_due = |seq: &u64| (1..=now_ms).contains(&self.expiry[seq]);
         let mut gone = Vec::new();
-        while let Some(parcel) = fifo.remove_expired(now_ms) {
-            let seq = parcel.ticket.seq;
-            assert_eq!(number(&parcel.message), seq);
-            assert!(self.ready.remove(&seq).is_some() && is_due(&seq), "{seq} is ready and due");
-            gone.push(seq);
+        let mut fetched = Fetched::new();
+        loop {
+            while let Some(parcel) = fifo.remove_expired(now_ms, &mut fetched) {
+                let seq = parcel.ticket.seq;
+                assert_eq!(number(&parcel.message), seq);
+                assert_eq!(parcel.ticket.expires_at_ms, self.expiry[&seq]);
+                let redelivered = self.ready.remove(&seq).unwrap();
+                assert_eq!(parcel.redelivered, redelivered);
+                assert!(is_due(&seq), "{seq} is due");
+                gone.push(seq);
+            }
+            assert!(fetched.is_empty(), "nothing is fetched for nothing");
+            let due = fifo.due_on_disk(now_ms, 2);
+            if due.is_empty() {
+                break;
+            }
+            let fetch = |seq: u64| self.stored.get(&seq).or_else(|| self.spilled.get(&seq)).cloned();
+            fetched = due.into_iter().map(|seq| (seq, fetch(seq))).collect();
         }
-        let in_memory = fifo.front.iter().chain(&fifo.tail).filter(|entry| entry.message.is_some());
+        if self.is_strict {
+            assert!(gone.is_sorted_by_key(|seq| (self.expiry[seq], *seq)), "{gone:?} is in order");
+        }
         // Behind a head that must be read first they may wait: it is read because something may expire.
-        let is_head_known = !matches!(fifo.head(), Head::OnDisk(_));
-        for seq in in_memory.map(|entry| entry.ticket.seq).filter(|_| is_head_known) {
-            assert!(!is_due(&seq), "{seq} is due, in memory and still there");
+        if !matches!(fifo.head(), Head::OnDisk(_)) {
+            for seq in self.ready.keys().filter(|seq| !self.unknown.contains(seq)) {
+                assert!(!is_due(seq), "{seq} is due and still there");
+            }
         }
         assert!(fifo.next_expiry().is_none_or(|at| at > now_ms));
         for seq in gone {
@@ -182,6 +210,9 @@ impl Naive {
         let mut all = self.stored.clone();
         all.extend(self.spilled.clone());
         let some = all.into_iter().filter(|(seq, _)| *seq >= from).take(count);
+        let some = some.inspect(|(seq, _)| {
+            self.unknown.remove(seq);
+        });
         let entries: Vec<_> = some.map(|(seq, message)| (seq, self.expiry[&seq], message)).collect();
         let end = entries.last().map_or(cold_to, |(seq, ..)| seq + 1);
         assert_eq!(fifo.load(Read { from, entries, end }), 0, "nothing is missing");
@@ -192,12 +223,16 @@ impl Naive {
         let delivered_below = self.delivered_below;
         self.ready = self.stored.keys().map(|seq| (*seq, *seq < delivered_below)).collect();
         self.unsettled.clear();
+        self.unknown = self.stored.keys().copied().collect();
         let bytes = self.stored.values().map(|message| message.bytes() as u64).sum();
         let first = self.stored.keys().next().copied().unwrap_or(self.next);
         *fifo = Fifo::new(
             0,
             Recovered { first, next: self.next, messages: self.stored.len() as u64, bytes, delivered_below },
         );
+        if self.is_strict {
+            fifo.be_strict();
+        }
     }
 
     fn forget(&mut self, seq: u64) {
@@ -220,9 +255,15 @@ impl Naive {
 
 proptest! {
     #[test]
-    fn a_queue_does_what_a_list_does(steps in proptest::collection::vec(step(), 1..120)) {
-        let mut naive = Naive { next: 1, delivered_below: 0, ..Naive::default() };
+    fn a_queue_does_what_a_list_does(
+        is_strict in any::<bool>(),
+        steps in proptest::collection::vec(step(), 1..120),
+    ) {
+        let mut naive = Naive { next: 1, is_strict, ..Naive::default() };
         let mut fifo = Fifo::new(0, Recovered { next: 1, first: 1, ..Recovered::default() });
+        if is_strict {
+            fifo.be_strict();
+        }
         for step in steps {
             naive.step(&mut fifo, step);
             naive.check(&fifo);
@@ -267,4 +308,16 @@ fn evicting_keeps_the_ends_in_memory_and_the_middle_out() {
         assert_eq!(fifo.take().unwrap().ticket.seq, seq);
     }
     assert_eq!(fifo.head(), Head::OnDisk(6));
+}
+
+#[test]
+fn gaps_do_not_pile_up_behind_a_message_that_stays() {
+    let mut fifo = Fifo::new(0, Recovered { next: 1, first: 1, ..Recovered::default() });
+    fifo.enqueue(message(1), Place::Log(Lsn(1)), 1_000_000);
+    for seq in 2..=10_000 {
+        fifo.enqueue(message(seq), Place::Log(Lsn(seq)), seq);
+        assert_eq!(fifo.remove_expired(seq, &mut Fetched::new()).unwrap().ticket.seq, seq);
+    }
+    assert_eq!(fifo.ready().messages, 1);
+    assert!(fifo.front.len() + fifo.tail.len() <= 2 * due::GAPS_MIN, "{} entries", fifo.tail.len());
 }

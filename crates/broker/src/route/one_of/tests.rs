@@ -101,6 +101,7 @@ fn random() -> Box<dyn Index> {
         auto_delete: false,
         internal: false,
         arguments: Table::default(),
+        delay_queue: None,
         meta: Meta { index: 5, now_ms: 0 },
     })
 }

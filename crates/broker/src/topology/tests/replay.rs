@@ -314,6 +314,7 @@ fn entries_have_the_form_of_the_documentation() {
                 auto_delete: false,
                 internal: false,
                 arguments: table(&[]),
+                delay_queue: None,
             },
             r#"{"create_exchange":{"vhost":"/","name":"e","kind":"topic","durable":true,"auto_delete":false,"internal":false,"arguments":[]}}"#,
         ),
