@@ -192,28 +192,10 @@ impl Topology {
     fn apply_in_vhost(&mut self, meta: Meta, entry: Entry, out: &mut Vec<Fact>) {
         let binding = binding_of(&entry);
         match entry {
-            Entry::CreateExchange {
-                vhost,
-                name,
-                kind,
-                durable,
-                auto_delete,
-                internal,
-                arguments,
-                delay_queue,
-            } => {
-                let record = ExchangeRecord {
-                    name,
-                    vhost,
-                    kind,
-                    durable,
-                    auto_delete,
-                    internal,
-                    arguments,
-                    delay_queue: None,
-                    meta,
-                };
-                self.add_exchange(record, delay_queue, out);
+            entry @ Entry::CreateExchange { .. } => {
+                if let Some((record, delay_queue)) = exchange_of(meta, entry) {
+                    self.add_exchange(record, delay_queue, out);
+                }
             }
             Entry::DeleteExchange { vhost, name, auto_deleted } => {
                 if let Some(vhost) = self.vhosts.get_mut(&vhost) {
@@ -267,6 +249,27 @@ impl Topology {
             other => debug_assert!(false, "not an entry of a vhost: {other:?}"),
         }
     }
+}
+
+/// The exchange that an entry makes, and the id of the queue in which its messages wait, if it has one already.
+fn exchange_of(meta: Meta, entry: Entry) -> Option<(ExchangeRecord, Option<QueueId>)> {
+    let Entry::CreateExchange {
+        vhost,
+        name,
+        kind,
+        durable,
+        auto_delete,
+        internal,
+        arguments,
+        delay_queue: id,
+    } = entry
+    else {
+        return None;
+    };
+    let delay_queue = None;
+    let record =
+        ExchangeRecord { name, vhost, kind, durable, auto_delete, internal, arguments, delay_queue, meta };
+    Some((record, id))
 }
 
 /// The binding that an entry makes or removes.
