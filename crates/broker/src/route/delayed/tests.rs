@@ -1,3 +1,5 @@
+//! Delays as headers and arguments say them.
+
 use bytes::Bytes;
 use model::message::Properties;
 
