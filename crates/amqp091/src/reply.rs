@@ -133,7 +133,9 @@ impl Reply {
             | Refusal::ExclusiveUse(_)
             | Refusal::InternalExchange(_) => (Channel, AccessRefused),
             Refusal::InvalidExchange { .. }
+            | Refusal::InvalidQueue { .. }
             | Refusal::InvalidBinding { .. }
+            | Refusal::NoPrefetch(_)
             | Refusal::Inequivalent { .. }
             | Refusal::UnknownExchangeType { .. }
             | Refusal::InvalidArgument { .. }
@@ -241,6 +243,7 @@ impl fmt::Display for Explanation<'_> {
             Refusal::NotFound(named) => write!(f, "no {named}"),
             Refusal::NoPreviousQueue => f.write_str("no previously declared queue"),
             Refusal::InvalidExchange { reason }
+            | Refusal::InvalidQueue { reason }
             | Refusal::InvalidBinding { reason }
             | Refusal::ConnectionLimit { reason } => f.write_str(reason),
             Refusal::NotImplemented { what } => f.write_str(what),
@@ -285,6 +288,9 @@ impl fmt::Display for Explanation<'_> {
             }
             Refusal::ServerNamed { queue_type } => {
                 write!(f, "Cannot declare a server-named queue for type {queue_type}")
+            }
+            Refusal::NoPrefetch(named) => {
+                write!(f, "consumer prefetch count is not set for stream {named}")
             }
             Refusal::GetBesideActiveConsumer(named) => write!(
                 f,

@@ -19,6 +19,13 @@ const DELIVERY_LIMIT: &str = "x-delivery-limit";
 /// RabbitMQ: the longest time is ten years of 365 days.
 const TIME_MAX_MS: i64 = 315_360_000_000;
 const PRIORITY_MAX: i64 = 255;
+const MAX_AGE: &str = "x-max-age";
+const SEGMENT_BYTES: &str = "x-stream-max-segment-size-bytes";
+const FILTER_BYTES: &str = "x-stream-filter-size-bytes";
+const CLUSTER_SIZE: &str = "x-initial-cluster-size";
+const SEGMENT_BYTES_MAX: i64 = 3_000_000_000;
+/// Bytes of the filter of a stream's chunk.
+const FILTER_BYTES_RANGE: std::ops::RangeInclusive<i64> = 16..=255;
 
 /// What happens to a message that a full queue is offered.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -59,6 +66,19 @@ pub struct QueueArguments {
     pub single_active_consumer: bool,
     /// `x-delivery-limit`; none if it is negative. RabbitMQ 4.0: not checked.
     pub delivery_limit: Option<i64>,
+    /// Those that only streams have.
+    pub stream: StreamArguments,
+}
+
+/// The arguments of streams.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct StreamArguments {
+    /// `x-max-age`
+    pub age_max_ms: Option<u64>,
+    /// `x-stream-max-segment-size-bytes`
+    pub segment_bytes_max: Option<u64>,
+    /// `x-stream-filter-size-bytes`
+    pub filter_bytes: Option<u8>,
 }
 
 /// Why a value is not taken, in RabbitMQ's words.
@@ -83,6 +103,9 @@ const QUEUE: &[(&str, Check)] = &[
     ("x-single-active-consumer", check_bool),
     ("x-queue-leader-locator", check_locator),
     ("x-quorum-initial-group-size", check_positive),
+    (MAX_AGE, check_age),
+    (SEGMENT_BYTES, check_not_negative),
+    (CLUSTER_SIZE, check_positive),
     (DEAD_LETTER_STRATEGY, check_dead_letter_strategy),
 ];
 
@@ -95,18 +118,36 @@ const fn foreign(kind: QueueKind) -> &'static [&'static str] {
             "x-max-in-memory-length",
             "x-max-in-memory-bytes",
             "x-quorum-initial-group-size",
-            "x-initial-cluster-size",
-            "x-max-age",
-            "x-stream-max-segment-size-bytes",
+            CLUSTER_SIZE,
+            MAX_AGE,
+            SEGMENT_BYTES,
         ],
         QueueKind::Quorum => &[
             "x-max-priority",
             "x-queue-mode",
             "x-queue-version",
             "x-queue-master-locator",
-            "x-initial-cluster-size",
-            "x-max-age",
-            "x-stream-max-segment-size-bytes",
+            CLUSTER_SIZE,
+            MAX_AGE,
+            SEGMENT_BYTES,
+        ],
+        QueueKind::Stream => &[
+            "x-expires",
+            "x-message-ttl",
+            DEAD_LETTER_EXCHANGE,
+            DEAD_LETTER_ROUTING_KEY,
+            DEAD_LETTER_STRATEGY,
+            "x-max-length",
+            "x-max-in-memory-length",
+            "x-max-in-memory-bytes",
+            "x-max-priority",
+            "x-overflow",
+            "x-queue-mode",
+            "x-queue-version",
+            "x-queue-master-locator",
+            "x-quorum-initial-group-size",
+            "x-single-active-consumer",
+            DELIVERY_LIMIT,
         ],
         QueueKind::Delay => &[],
     }
@@ -126,6 +167,9 @@ const COMPARED: &[&str] = &[
     "x-single-active-consumer",
     DELIVERY_LIMIT,
     "x-quorum-initial-group-size",
+    MAX_AGE,
+    SEGMENT_BYTES,
+    CLUSTER_SIZE,
     QUEUE_TYPE,
     "x-queue-master-locator",
     "x-queue-leader-locator",
@@ -171,6 +215,11 @@ impl QueueArguments {
             consumer_timeout_ms: number("x-consumer-timeout"),
             delivery_limit: table.get(DELIVERY_LIMIT).and_then(Value::as_integer),
             single_active_consumer: table.get("x-single-active-consumer") == Some(&Value::Bool(true)),
+            stream: StreamArguments {
+                age_max_ms: table.get(MAX_AGE).and_then(Value::as_text).and_then(age_ms),
+                segment_bytes_max: number(SEGMENT_BYTES),
+                filter_bytes: number(FILTER_BYTES).and_then(|number| u8::try_from(number).ok()),
+            },
         }
     }
 }
@@ -185,6 +234,38 @@ impl Overflow {
             _ => return None,
         })
     }
+}
+
+/// Refuses sizes that a stream cannot have: RabbitMQ looks at them last.
+pub(crate) fn check_stream_sizes(table: &Table) -> Result<(), Refusal> {
+    let is_too_large = |value: &Value| value.as_integer().is_none_or(|number| number > SEGMENT_BYTES_MAX);
+    if table.get(SEGMENT_BYTES).is_some_and(is_too_large) {
+        return Err(Refusal::InvalidQueue { reason: format!("Exceeded max value for {SEGMENT_BYTES}") });
+    }
+    let fits = |value: &Value| value.as_integer().is_some_and(|number| FILTER_BYTES_RANGE.contains(&number));
+    if !table.get(FILTER_BYTES).is_none_or(fits) {
+        return Err(Refusal::InvalidQueue { reason: format!("Invalid value for  {FILTER_BYTES}") });
+    }
+    Ok(())
+}
+
+/// Reads an age: a number above zero and a unit, as in `7D`.
+pub(crate) fn age_ms(text: &str) -> Option<u64> {
+    let seconds = match text.chars().last()? {
+        's' => 1,
+        'm' => 60,
+        'h' => 60 * 60,
+        'D' => 24 * 60 * 60,
+        'M' => 30 * 24 * 60 * 60,
+        'Y' => 365 * 24 * 60 * 60,
+        _ => return None,
+    };
+    let number = text.get(..text.len().checked_sub(1)?)?;
+    if !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let number: u64 = number.parse().ok().filter(|number| *number > 0)?;
+    number.checked_mul(seconds)?.checked_mul(1000)
 }
 
 fn kind_of(table: &Table) -> QueueKind {
@@ -292,8 +373,6 @@ fn check_queue_version(value: &Value, table: &Table) -> Result<(), Unfit> {
 fn check_queue_type(value: &Value, _: &Table) -> Result<(), Unfit> {
     match text(value)? {
         kind if QueueKind::parse(kind).is_some() => Ok(()),
-        // They exist in RabbitMQ, and that is what it says where they are switched off.
-        b"stream" => Err(Unfit("\"queue type stream is not enabled\"".to_owned())),
         other => Err(Unfit(format!("\"unsupported queue type '{}'\"", String::from_utf8_lossy(other)))),
     }
 }
@@ -308,6 +387,11 @@ fn check_queue_mode(value: &Value, _: &Table) -> Result<(), Unfit> {
 fn check_overflow(value: &Value, _: &Table) -> Result<(), Unfit> {
     let word = std::str::from_utf8(text(value)?).unwrap_or_default();
     Overflow::parse(word).map(|_| ()).ok_or_else(|| Unfit("invalid_overflow".to_owned()))
+}
+
+fn check_age(value: &Value, _: &Table) -> Result<(), Unfit> {
+    let age = std::str::from_utf8(text(value)?).ok().and_then(age_ms);
+    age.map(|_| ()).ok_or_else(|| Unfit("invalid_max_age".to_owned()))
 }
 
 fn check_locator(value: &Value, _: &Table) -> Result<(), Unfit> {

@@ -153,7 +153,8 @@ impl Broker {
             let (first, next) = (log.state.first, log.state.next);
             let (messages, bytes) = (log.state.entries, log.state.bytes);
             let (queue, level) = QueueId::of_log(log.id.0);
-            let recovered = Recovered { first, next, messages, bytes, delivered_below };
+            let is_damaged = recovered.damaged.iter().any(|damage| damage.log.is_none_or(|id| id == log.id));
+            let recovered = Recovered { first, next, messages, bytes, delivered_below, is_damaged };
             logs.entry(queue.0).or_default().insert(level, recovered);
         }
         let topology = self.topology.read();
@@ -367,14 +368,24 @@ impl Broker {
         for mailbox in effects.rings.drain(..) {
             mailbox.ring();
         }
-        if !effects.reads.is_empty() {
-            self.reads.lock().extend(effects.reads.drain(..));
-            self.reads_wanted.notify_all();
+        for (lsn, queue) in effects.awaited.drain(..) {
+            if !self.durability.wait_for_queue(&self.engine, lsn, &queue) {
+                effects.reads.push(queue);
+            }
         }
+        self.have_read(effects.reads.drain(..));
         for (at_ms, queue) in effects.timers.drain(..) {
             self.timers.arm(at_ms, Sleeper::Queue(queue));
         }
         self.end_and_post(effects);
+    }
+
+    /// Leaves queues to the reader threads.
+    fn have_read(&self, queues: impl ExactSizeIterator<Item = Arc<Queue>>) {
+        if queues.len() > 0 {
+            self.reads.lock().extend(queues);
+            self.reads_wanted.notify_all();
+        }
     }
 
     /// Ends queues and moves letters, which may have further effects.
@@ -501,7 +512,8 @@ impl Broker {
 
     /// The WAL thread has made everything up to `lsn` durable.
     pub fn handle_flushed(&self, lsn: Lsn) {
-        self.durability.reached(lsn);
+        let queues = self.durability.reached(lsn);
+        self.have_read(queues.into_iter());
     }
 
     /// Does one step of the log's upkeep, and writes a metadata snapshot if one is due; true if more is due. Blocks on the

@@ -1,45 +1,58 @@
 //! Who waits for which position of the log to be on disk.
 //!
-//! A connection enters once with the first position it waits for and is rung when that is durable. The WAL thread
-//! calls [`Durability::reached`] after each flush.
+//! A connection enters once with the first position it waits for and is rung when that is durable; so does a stream whose
+//! consumers have got all that is. The WAL thread calls [`Durability::reached`] after each flush.
 
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use storage::{Engine, Lsn};
 
-use crate::mailbox::Mailbox;
+use crate::{mailbox::Mailbox, queue::Queue};
 
-/// The waiting connections.
+/// Those who wait.
 #[derive(Debug, Default)]
 pub(crate) struct Durability {
-    waiting: Mutex<Vec<(Lsn, Arc<Mailbox>)>>,
+    waiting: Mutex<Vec<(Lsn, Waiting)>>,
+}
+
+#[derive(Debug)]
+enum Waiting {
+    Connection(Arc<Mailbox>),
+    Queue(Arc<Queue>),
 }
 
 impl Durability {
     /// Rings `mailbox` once `lsn` is durable. False if it is already.
     pub(crate) fn wait(&self, engine: &Engine, lsn: Lsn, mailbox: &Arc<Mailbox>) -> bool {
+        self.enter(engine, lsn, || Waiting::Connection(Arc::clone(mailbox)))
+    }
+
+    /// Has [`Durability::reached`] return `queue` once `lsn` is durable. False if it is already.
+    pub(crate) fn wait_for_queue(&self, engine: &Engine, lsn: Lsn, queue: &Arc<Queue>) -> bool {
+        self.enter(engine, lsn, || Waiting::Queue(Arc::clone(queue)))
+    }
+
+    fn enter(&self, engine: &Engine, lsn: Lsn, who: impl FnOnce() -> Waiting) -> bool {
         let mut waiting = self.waiting.lock();
         // Looked at under the lock: a flush that ends now finds the entry, one that ended is seen.
         if engine.flushed() >= lsn {
             return false;
         }
-        waiting.push((lsn, Arc::clone(mailbox)));
+        waiting.push((lsn, who()));
         true
     }
 
-    /// Everything up to `lsn` is durable.
-    pub(crate) fn reached(&self, lsn: Lsn) {
-        let mut rung = Vec::new();
-        self.waiting.lock().retain(|(wanted, mailbox)| {
-            let is_reached = *wanted <= lsn;
-            if is_reached {
-                rung.push(Arc::clone(mailbox));
+    /// Everything up to `lsn` is durable: rings the connections and returns the queues that waited for it.
+    pub(crate) fn reached(&self, lsn: Lsn) -> Vec<Arc<Queue>> {
+        let reached: Vec<_> = self.waiting.lock().extract_if(.., |(wanted, _)| *wanted <= lsn).collect();
+        let mut queues = Vec::new();
+        for (_, waiting) in reached {
+            match waiting {
+                Waiting::Connection(mailbox) => mailbox.ring(),
+                Waiting::Queue(queue) => queues.push(queue),
             }
-            !is_reached
-        });
-        for mailbox in rung {
-            mailbox.ring();
         }
+        queues
     }
 }

@@ -5,7 +5,8 @@
 //! connections, reading the disk, moving dead letters, deleting the queue) is collected in [`Effects`].
 //!
 //! Here is what a queue is and how it begins and ends; what it does is below: taking in (`intake`), delivering
-//! (`delivery`), settling (`settling`), reading back (`cold`), what its rules make it do (`limits`).
+//! (`delivery`), settling (`settling`), reading back (`cold`), what its rules make it do (`limits`). A stream is a queue
+//! whose messages are in `stream` instead of `levels`; where the two part ways the methods here ask for it first.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +18,7 @@ use std::{
 };
 
 use model::SessionId;
-use storage::{Engine, LogId};
+use storage::{Engine, LogId, Lsn};
 
 use crate::{
     dead_letter::DeadLetterTo,
@@ -38,6 +39,7 @@ mod outbox;
 mod returns;
 mod rules;
 mod settling;
+mod stream;
 mod transfer;
 
 pub use consumers::ConsumerKey;
@@ -53,6 +55,8 @@ pub(crate) use returns::DELIVERY_COUNT;
 use returns::Returns;
 pub use rules::Rules;
 pub(crate) use settling::Settled;
+use stream::Stream;
+pub(crate) use stream::seek;
 pub(crate) use transfer::{Arrival, Refused, Transfer};
 
 const NO_TIMEOUT: u64 = u64::MAX;
@@ -66,6 +70,8 @@ pub(crate) struct Effects {
     pub(crate) rings: Vec<Arc<Mailbox>>,
     /// Queues whose log must be read.
     pub(crate) reads: Vec<Arc<Queue>>,
+    /// Queues that want to be looked at when the log is durable up to a position.
+    pub(crate) awaited: Vec<(Lsn, Arc<Queue>)>,
     /// Queues that want to be woken at a time.
     pub(crate) timers: Vec<(u64, Arc<Queue>)>,
     /// Queues that have given messages up.
@@ -119,6 +125,8 @@ pub struct Queue {
 #[derive(Debug)]
 struct State {
     levels: Levels,
+    /// For a stream, whose messages are there and not in `levels`.
+    stream: Option<Box<Stream>>,
     consumers: Consumers,
     rules: Rules,
     gets: Vec<WaitingGet>,
@@ -149,13 +157,18 @@ impl Queue {
         rules: Rules,
         engine: Arc<Engine>,
         memory: Arc<Memory>,
-        recovered: BTreeMap<u8, Recovered>,
+        mut recovered: BTreeMap<u8, Recovered>,
     ) -> Self {
+        let stream = (record.kind == QueueKind::Stream).then(|| {
+            let recovered = recovered.remove(&0).unwrap_or_default();
+            Box::new(Stream::new(Arc::clone(&engine), LogId(record.id.0), &recovered))
+        });
         let may_refuse = AtomicBool::new(rules.may_refuse());
         let consumer_timeout_ms = AtomicU64::new(rules.consumer_timeout_ms.unwrap_or(NO_TIMEOUT));
         let is_listed = record.kind != QueueKind::Delay || recovered.is_empty();
         let state = State {
             levels: Levels::new(record.id, record.kind, recovered),
+            stream,
             consumers: Consumers::new(record.arguments.single_active_consumer, record.kind),
             rules,
             gets: Vec::new(),
@@ -184,6 +197,11 @@ impl Queue {
         &self.record
     }
 
+    /// Whether it is a stream: nothing is taken from it.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.record.kind == QueueKind::Stream
+    }
+
     /// Whether the queue is gone; a route that leads to it is stale.
     pub fn is_deleted(&self) -> bool {
         self.is_deleted.load(Ordering::Acquire)
@@ -204,7 +222,8 @@ impl Queue {
     pub fn counts(&self) -> (Amount, Amount, u32) {
         let state = self.state.lock();
         let consumers = u32::try_from(state.consumers.len()).unwrap_or(u32::MAX);
-        (state.levels.ready(), state.levels.unsettled(), consumers)
+        let ready = state.stream.as_ref().map_or_else(|| state.levels.ready(), |stream| stream.amount());
+        (ready, state.levels.unsettled(), consumers)
     }
 
     /// What it lives by now.
@@ -228,7 +247,8 @@ impl Queue {
     }
 
     fn account(&self, state: &mut State) {
-        let resident = state.levels.resident();
+        let resident =
+            state.stream.as_ref().map_or_else(|| state.levels.resident(), |stream| stream.resident());
         self.memory.change(state.accounted, resident);
         state.accounted = resident;
     }
@@ -260,6 +280,9 @@ impl Queue {
         if state.consumers.remove(consumer).is_none() {
             return;
         }
+        if let Some(stream) = &mut state.stream {
+            stream.detach(consumer);
+        }
         if self.record.auto_delete && state.had_consumer && state.consumers.is_empty() {
             out.deletions.push(Arc::clone(self));
         }
@@ -271,6 +294,9 @@ impl Queue {
     pub(crate) fn resume(self: &Arc<Self>, consumer: ConsumerKey, out: &mut Effects) {
         let mut state = self.state.lock();
         state.consumers.resume(consumer);
+        if let Some(stream) = &mut state.stream {
+            stream.wake(consumer);
+        }
         self.settle_down(&mut state, out);
         self.account(&mut state);
     }
@@ -306,6 +332,9 @@ impl Queue {
             return Err(Kept::NotEmpty);
         }
         self.is_deleted.store(true, Ordering::Release);
+        if let Some(stream) = &mut state.stream {
+            stream.detach_all();
+        }
         for consumer in state.consumers.drain() {
             let notice = Notice::ConsumerLost { session: consumer.session, slot: consumer.slot };
             if consumer.mailbox.notify(notice).is_ok() {

@@ -46,7 +46,7 @@ pub(crate) mod term;
 mod topic;
 
 pub use extra_keys::ExtraKeys;
-pub(crate) use extra_keys::headers_of;
+pub(crate) use extra_keys::{fields_of, headers_of};
 pub use kind::Kind;
 use target::Matches;
 pub(crate) use topic::Words;

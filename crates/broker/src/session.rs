@@ -297,7 +297,8 @@ impl Session {
                 queue: Arc::clone(&consumer.queue),
                 consumer: consumer.key,
                 ticket,
-                message: Some(Arc::clone(&message)),
+                // Nothing comes back to a stream.
+                message: (!consumer.queue.is_stream()).then(|| Arc::clone(&message)),
             };
             self.open(unsettled, now)
         };

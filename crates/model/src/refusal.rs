@@ -86,6 +86,11 @@ pub enum Refusal {
         /// In RabbitMQ's words.
         reason: String,
     },
+    /// The queue type does not take such arguments.
+    InvalidQueue {
+        /// In RabbitMQ's words.
+        reason: String,
+    },
     /// The exchange type does not take such a binding key or such arguments.
     InvalidBinding {
         /// In RabbitMQ's words.
@@ -172,6 +177,8 @@ pub enum Refusal {
         /// The type, as RabbitMQ calls it.
         queue_type: &'static str,
     },
+    /// A consumer of a stream must say how much it takes at once.
+    NoPrefetch(Named),
     /// A quorum queue of which one consumer alone is active cannot be asked for a message.
     GetBesideActiveConsumer(Named),
     /// An argument that only queues of another type have.

@@ -113,7 +113,7 @@ fn texts_have_types_and_words() {
         ("x-queue-type", "", Some("\"unsupported queue type ''\"")),
         ("x-queue-type", "classic", None),
         ("x-queue-type", "quorum", None),
-        ("x-queue-type", "stream", Some("\"queue type stream is not enabled\"")),
+        ("x-queue-type", "stream", None),
         ("x-queue-leader-locator", "zz", Some("invalid_queue_locator_arg")),
         ("x-queue-leader-locator", "min-masters", None),
         ("x-queue-leader-locator", "client-local", None),
@@ -228,6 +228,7 @@ fn what_means_something_is_read() {
         consumer_timeout_ms: Some(60),
         single_active_consumer: true,
         delivery_limit: None,
+        stream: StreamArguments::default(),
     };
     assert_eq!(QueueArguments::parse(&all, named), Ok(expected.clone()));
     assert_eq!(QueueArguments::lenient(&all), expected);
@@ -304,4 +305,55 @@ fn only_what_the_type_knows_is_compared_and_in_order() {
         left.retain(|(other, _)| *other != expected);
     }
     assert_eq!(assert_equivalent_arguments(named, &table(&left), &Table::default()), Ok(()));
+}
+
+#[test]
+fn the_settings_of_streams_are_read() {
+    let stream = ("x-queue-type", Value::text("stream"));
+    let parsed = QueueArguments::lenient(&table(&[
+        stream.clone(),
+        ("x-max-age", Value::text("2h")),
+        ("x-max-length-bytes", Value::I64(5)),
+        (SEGMENT_BYTES, Value::I32(7)),
+        (FILTER_BYTES, Value::I32(32)),
+    ]));
+    let wanted =
+        StreamArguments { age_max_ms: Some(7_200_000), segment_bytes_max: Some(7), filter_bytes: Some(32) };
+    assert_eq!((parsed.kind, parsed.max_length_bytes, parsed.stream), (QueueKind::Stream, Some(5), wanted));
+    for (argument, value, fits) in [
+        (SEGMENT_BYTES, Value::I64(3_000_000_000), true),
+        (SEGMENT_BYTES, Value::I64(3_000_000_001), false),
+        (FILTER_BYTES, Value::I32(16), true),
+        (FILTER_BYTES, Value::I32(255), true),
+        (FILTER_BYTES, Value::I32(15), false),
+        (FILTER_BYTES, Value::I32(256), false),
+        (FILTER_BYTES, Value::text("16"), false),
+    ] {
+        let checked = check_stream_sizes(&table(&[stream.clone(), (argument, value.clone())]));
+        assert_eq!(checked.is_ok(), fits, "{argument} = {value:?}");
+    }
+}
+
+#[test]
+fn an_age_is_a_number_and_a_unit() {
+    for (text, age) in [
+        ("1s", Some(1000)),
+        ("2m", Some(120_000)),
+        ("3h", Some(10_800_000)),
+        ("7D", Some(604_800_000)),
+        ("1M", Some(2_592_000_000)),
+        ("1Y", Some(31_536_000_000)),
+        ("", None),
+        ("s", None),
+        ("0s", None),
+        ("1", None),
+        ("1w", None),
+        ("-1s", None),
+        ("+1s", None),
+        ("1ä", None),
+        ("99999999999999999999s", None),
+        ("18446744073709551615Y", None),
+    ] {
+        assert_eq!(age_ms(text), age, "{text}");
+    }
 }

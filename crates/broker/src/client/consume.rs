@@ -13,10 +13,10 @@ use crate::{
     access::Wish,
     dead_letter::Reason,
     mailbox::Mail,
-    queue::{Consumer, ConsumerKey, Entry, Got, Queue, Unfit},
+    queue::{Consumer, ConsumerKey, Entry, Got, Queue, Unfit, seek},
     replies::REPLY_TO,
     session::{
-        SessionConsumer,
+        Session, SessionConsumer,
         deliveries::{Unsettled, consumed},
     },
     topology::QueueKind,
@@ -61,15 +61,17 @@ impl Client {
         let (_, queue) = self.resolve_queue(id, name)?;
         self.permit(Wish::Read { queue: &queue.record().name })?;
         check_arguments(&wish.arguments, &queue)?;
+        if queue.is_stream() {
+            return self.consume_stream(id, wish, queue);
+        }
         let priority = priority_of(&wish.arguments, &queue)?;
         let tag = if wish.consumer.is_empty() { self.names.make("amq.ctag-") } else { wish.consumer };
         let consumers_max = self.broker.settings.consumers_per_session_max;
         let mailbox = Arc::clone(&self.mailbox);
         let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
         let is_quorum = queue.record().kind == QueueKind::Quorum;
-        if is_quorum && session.limit.is_set() {
-            let what = format!("{} does not support global qos", named(&queue));
-            return Err(Refusal::NotImplemented { what });
+        if is_quorum {
+            refuse_shared_limit(session, &queue)?;
         }
         session.check_new_consumer(&tag, consumers_max)?;
         let slot = session.add_consumer(SessionConsumer {
@@ -82,17 +84,58 @@ impl Client {
         consumer.no_ack = wish.no_ack;
         consumer.prefetch = session.prefetch.into();
         consumer.priority = priority;
-        match queue.consume(consumer, wish.exclusive && !is_quorum, &mut self.effects) {
+        let admitted = queue.consume(consumer, wish.exclusive && !is_quorum, &mut self.effects);
+        self.admitted(id, slot, admitted, (tag, wish.nowait))
+    }
+
+    fn consume_stream(&mut self, id: SessionId, wish: Consume, queue: Arc<Queue>) -> Result<(), Refusal> {
+        let start =
+            seek::Wish::parse(&wish.arguments, self.now_ms).map_err(|unfit| Refusal::InvalidArgument {
+                argument: Name::parse(unfit.argument).unwrap_or_default(),
+                named: named(&queue),
+                reason: unfit.reason,
+            })?;
+        let tag = if wish.consumer.is_empty() { self.names.make("amq.ctag-") } else { wish.consumer };
+        let consumers_max = self.broker.settings.consumers_per_session_max;
+        let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
+        if session.prefetch == 0 {
+            return Err(Refusal::NoPrefetch(named(&queue)));
+        }
+        if wish.no_ack {
+            let what = format!("automatic acknowledgement not supported by stream {}", named(&queue));
+            return Err(Refusal::NotImplemented { what });
+        }
+        refuse_shared_limit(session, &queue)?;
+        session.check_new_consumer(&tag, consumers_max)?;
+        let consumer =
+            SessionConsumer { tag: tag.clone(), queue: Arc::clone(&queue), key: None, no_ack: false };
+        let slot = session.add_consumer(consumer);
+        let mut consumer = Consumer::new(Arc::clone(&self.mailbox), id, slot, Arc::default());
+        consumer.prefetch = session.prefetch.into();
+        let admitted = queue.consume_stream(consumer, start, &mut self.effects);
+        self.admitted(id, slot, admitted, (tag, wish.nowait))
+    }
+
+    /// A queue has admitted a consumer, or not.
+    fn admitted(
+        &mut self,
+        id: SessionId,
+        slot: u32,
+        admitted: Result<ConsumerKey, Unfit>,
+        (tag, nowait): (Name, bool),
+    ) -> Result<(), Refusal> {
+        let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
+        match admitted {
             Ok(key) => {
                 if let Some(consumer) = session.consumer_mut(slot) {
                     consumer.key = Some(key);
                 }
                 let lsn = self.broker.metadata_position();
-                self.answer_when(lsn, id, wish.nowait, SessionEvent::Consuming { consumer: tag });
+                self.answer_when(lsn, id, nowait, SessionEvent::Consuming { consumer: tag });
                 Ok(())
             }
             Err(unfit) => {
-                session.remove_slot(slot);
+                let Some(SessionConsumer { queue, .. }) = session.remove_slot(slot) else { return Ok(()) };
                 Err(match unfit {
                     Unfit::ExclusiveUse => Refusal::ExclusiveUse(named(&queue)),
                     Unfit::Deleted => Refusal::NotFound(named(&queue)),
@@ -125,6 +168,9 @@ impl Client {
     pub(super) fn get(&mut self, id: SessionId, queue: Name, no_ack: bool) -> Result<(), Refusal> {
         let (_, queue) = self.resolve_queue(id, queue)?;
         self.permit(Wish::Read { queue: &queue.record().name })?;
+        if queue.is_stream() {
+            return Err(not_for_streams("basic.get", &queue));
+        }
         let record = queue.record();
         if record.kind == QueueKind::Quorum && record.arguments.single_active_consumer {
             return Err(Refusal::GetBesideActiveConsumer(named(&queue)));
@@ -256,6 +302,18 @@ impl Client {
     }
 }
 
+fn refuse_shared_limit(session: &Session, queue: &Queue) -> Result<(), Refusal> {
+    if !session.limit.is_set() {
+        return Ok(());
+    }
+    Err(Refusal::NotImplemented { what: format!("{} does not support global qos", named(queue)) })
+}
+
+/// What streams cannot do at all.
+pub(super) fn not_for_streams(method: &str, queue: &Queue) -> Refusal {
+    Refusal::NotImplemented { what: format!("{method} not supported by stream queues {}", named(queue)) }
+}
+
 fn named(queue: &Queue) -> Named {
     let record = queue.record();
     Named { resource: Resource::Queue, name: record.name.clone(), vhost: record.vhost.clone() }
@@ -264,8 +322,12 @@ fn named(queue: &Queue) -> Named {
 /// Arguments that only consumers of streams have.
 const STREAM_ARGUMENTS: [&str; 3] = ["x-stream-filter", "x-stream-match-unfiltered", "x-stream-offset"];
 
+/// Arguments that only consumers of other queues have.
+const QUEUE_ARGUMENTS: [&str; 1] = ["x-priority"];
+
 fn check_arguments(arguments: &model::Table, queue: &Queue) -> Result<(), Refusal> {
-    match STREAM_ARGUMENTS.into_iter().find(|argument| arguments.get(argument).is_some()) {
+    let foreign: &[&str] = if queue.is_stream() { &QUEUE_ARGUMENTS } else { &STREAM_ARGUMENTS };
+    match foreign.iter().find(|argument| arguments.get(argument).is_some()) {
         None => Ok(()),
         Some(argument) => Err(Refusal::ForeignArgument {
             argument: Name::parse(argument).unwrap_or_default(),

@@ -9,7 +9,7 @@ use model::{
 };
 use storage::Lsn;
 
-use super::Client;
+use super::{Client, consume::not_for_streams};
 use crate::{
     access::Wish,
     queue::{Kept, Queue},
@@ -140,6 +140,9 @@ impl Client {
         let lsn = match self.record(&name) {
             Ok(record) => {
                 check_delete(&record, if_unused, if_empty)?;
+                // RabbitMQ: a stream goes, whatever is in it and whoever reads it.
+                let is_conditional = record.kind != QueueKind::Stream;
+                let (if_unused, if_empty) = (if_unused && is_conditional, if_empty && is_conditional);
                 let queue = self.broker.queue(&record);
                 let effects = &mut self.effects;
                 self.broker.change(self.now_ms, |topology| {
@@ -167,6 +170,9 @@ impl Client {
     pub(super) fn purge_queue(&mut self, id: SessionId, queue: Name, nowait: bool) -> Result<(), Refusal> {
         let (_, queue) = self.resolve_queue(id, queue)?;
         self.permit(Wish::Read { queue: &queue.record().name })?;
+        if queue.is_stream() {
+            return Err(not_for_streams("queue.purge", &queue));
+        }
         let messages = queue.purge().messages;
         self.answer_when(Lsn(0), id, nowait, SessionEvent::QueuePurged { messages });
         Ok(())

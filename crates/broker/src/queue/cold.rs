@@ -38,6 +38,10 @@ enum Outcome {
 impl Queue {
     /// Reads the log ahead, or what has expired. For a reader thread.
     pub(crate) fn read(self: &Arc<Self>, out: &mut Effects) {
+        if self.is_stream() {
+            self.read_stream(out);
+            return;
+        }
         let task = {
             let mut state = self.state.lock();
             let task = state.next_task(out.now_ms);

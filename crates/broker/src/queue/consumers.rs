@@ -110,7 +110,7 @@ impl Consumer {
         }
     }
 
-    fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         !self.is_stalled
             && !self.is_limited
             && (self.no_ack || self.prefetch == 0 || self.unsettled < self.prefetch)

@@ -12,7 +12,7 @@ use super::{
 use crate::mailbox::{Delivery, Mailbox, Notice, Parcel, Pushed};
 
 /// Deliveries to one consumer before the lock of its mailbox is given up.
-const RUN_DELIVERIES_MAX: usize = 256;
+pub(super) const RUN_DELIVERIES_MAX: usize = 256;
 /// A queue that is consumed reads ahead when fewer messages than this are at hand.
 const READ_AHEAD_BELOW: usize = 2048;
 
@@ -30,6 +30,10 @@ impl Queue {
     /// Brings the queue to rest after a change: delivers what can be delivered, gives up what expired or is too much,
     /// and asks for what must be read.
     pub(super) fn settle_down(self: &Arc<Self>, state: &mut State, out: &mut Effects) {
+        if state.stream.is_some() {
+            self.serve_all(state, out);
+            return;
+        }
         // What expires this very moment is still delivered if somebody is there for it.
         self.expire(state, out.now_ms.saturating_sub(1), out);
         if state.consumers.is_anyone_free() {

@@ -64,6 +64,8 @@ pub(crate) struct Recovered {
     pub(crate) bytes: u64,
     /// Messages below this number may have been delivered before.
     pub(crate) delivered_below: u64,
+    /// Confirmed messages may be missing.
+    pub(crate) is_damaged: bool,
 }
 
 /// See the module's documentation.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use model::Message;
 use storage::{Lsn, Staging};
 
-use super::{Amount, Effects, Place, Queue, State, fifo::Ticket, locked::Locked};
+use super::{Amount, Effects, Place, Queue, State, fifo::Ticket, locked::Locked, stream::Draft};
 use crate::{
     argument::Overflow,
     dead_letter::{Letter, Reason},
@@ -24,6 +24,9 @@ impl Queue {
         refused: Option<&mut Vec<usize>>,
         out: &mut Effects,
     ) -> Lsn {
+        if self.is_stream() {
+            return self.publish_to_stream(messages, out);
+        }
         let mut state = self.state.lock();
         if self.is_deleted() {
             // RabbitMQ: what races with the deletion of its queue goes with the queue.
@@ -84,6 +87,13 @@ impl Queue {
         message: Arc<Message>,
         now_ms: u64,
     ) {
+        if state.stream.is_some() {
+            let staging = staging.get_or_insert_with(|| self.engine.stage());
+            for draft in Draft::all_of(std::iter::once(message), state.rules.retention.filter_bytes) {
+                self.append_chunk(state, staging, draft, now_ms);
+            }
+            return;
+        }
         let level = state.rules.level(&message);
         let expires_at_ms = state.rules.expires_at_ms(&message, now_ms);
         let is_kept = message.is_persistent() || self.record.kind != QueueKind::Classic;

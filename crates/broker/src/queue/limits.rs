@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
+use storage::LogId;
+
 use super::{
     Amount, Effects, NO_TIMEOUT, Queue, Rules, State,
     fifo::{Fetched, Head},
@@ -122,6 +124,10 @@ impl Queue {
         let timeout_ms = rules.consumer_timeout_ms.unwrap_or(NO_TIMEOUT);
         self.consumer_timeout_ms.store(timeout_ms, Ordering::Relaxed);
         state.rules = rules;
+        let State { rules, stream, .. } = &mut *state;
+        if let Some(gone) = stream.as_mut().and_then(|stream| stream.retain(&rules.retention, out.now_ms)) {
+            self.forget(LogId(self.record.id.0), &[gone]);
+        }
         self.settle_down(&mut state, out);
         self.account(&mut state);
     }

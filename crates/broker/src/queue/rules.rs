@@ -6,7 +6,7 @@ use model::{Message, Name, message::flag};
 use serde_json::Value as Json;
 
 use crate::{
-    argument::{Overflow, QueueArguments},
+    argument::{self, Overflow, QueueArguments},
     dead_letter::DeadLetterTo,
     route::delayed,
     topology::{Policy, QueueKind},
@@ -34,11 +34,37 @@ pub struct Rules {
     pub consumer_timeout_ms: Option<u64>,
     /// How often a message may come back before it is given up; None for no limit.
     pub delivery_limit: Option<u64>,
+    /// What a stream keeps.
+    pub(super) retention: Retention,
     is_quorum: bool,
     /// Messages expire when their delays are over.
     is_delay: bool,
 }
 
+/// What a stream keeps, and how.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Retention {
+    /// The most bytes.
+    pub(super) bytes_max: Option<u64>,
+    /// For how long, in milliseconds.
+    pub(super) age_max_ms: Option<u64>,
+    /// The size at which a segment ends.
+    pub(super) segment_bytes_max: u64,
+    /// Bytes of the filter of a chunk.
+    pub(super) filter_bytes: u8,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        let (segment_bytes_max, filter_bytes) = (SEGMENT_BYTES_MAX, FILTER_BYTES);
+        Self { bytes_max: None, age_max_ms: None, segment_bytes_max, filter_bytes }
+    }
+}
+
+/// RabbitMQ: the size at which a segment of a stream ends.
+const SEGMENT_BYTES_MAX: u64 = 500_000_000;
+/// RabbitMQ: bytes of the filter of a chunk.
+const FILTER_BYTES: u8 = 16;
 /// RabbitMQ 4: how often a message may come back to a quorum queue.
 const DELIVERY_LIMIT: u64 = 20;
 /// RabbitMQ 4: messages of a higher priority come before others in a quorum queue.
@@ -52,6 +78,12 @@ impl Rules {
         operator_policy: Option<&Policy>,
     ) -> Self {
         let of = |policy: Option<&Policy>, key: &str| policy?.definition.get(key).cloned();
+        if arguments.kind == QueueKind::Stream {
+            let consumer_timeout_ms = of(policy, "consumer-timeout").as_ref().and_then(Json::as_u64);
+            let retention =
+                Retention::new(arguments, |key| of(operator_policy, key).or_else(|| of(policy, key)));
+            return Self { retention, consumer_timeout_ms, ..Self::default() };
+        }
         let lowest = |argument: Option<u64>, key: &str| {
             let number = |policy| of(policy, key).as_ref().and_then(Json::as_u64);
             [argument, number(policy), number(operator_policy)].into_iter().flatten().min()
@@ -89,6 +121,7 @@ impl Rules {
             max_priority: arguments.max_priority,
             consumer_timeout_ms: lowest(arguments.consumer_timeout_ms, "consumer-timeout"),
             delivery_limit: if is_quorum { delivery_limit() } else { None },
+            retention: Retention::default(),
             is_quorum,
             is_delay: false,
         }
@@ -132,6 +165,23 @@ impl Rules {
         let ttl_ms = [own, self.message_ttl_ms].into_iter().flatten().min();
         // 0 stands for never.
         ttl_ms.map_or(0, |ttl_ms| now_ms.saturating_add(ttl_ms).max(1))
+    }
+}
+
+impl Retention {
+    /// RabbitMQ: of a stream's settings a policy's comes before an argument.
+    fn new(arguments: &QueueArguments, policy: impl Fn(&str) -> Option<Json>) -> Self {
+        let number = |key| policy(key).as_ref().and_then(Json::as_u64);
+        let (stream, default) = (&arguments.stream, Self::default());
+        let filter_bytes = number("stream-filter-size-bytes").and_then(|bytes| u8::try_from(bytes).ok());
+        let age_ms = policy("max-age").as_ref().and_then(Json::as_str).and_then(argument::age_ms);
+        let segment_bytes_max = number("stream-max-segment-size-bytes").or(stream.segment_bytes_max);
+        Self {
+            bytes_max: number("max-length-bytes").or(arguments.max_length_bytes),
+            age_max_ms: age_ms.or(stream.age_max_ms),
+            segment_bytes_max: segment_bytes_max.unwrap_or(default.segment_bytes_max),
+            filter_bytes: filter_bytes.or(stream.filter_bytes).unwrap_or(default.filter_bytes),
+        }
     }
 }
 

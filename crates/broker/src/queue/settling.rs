@@ -6,7 +6,7 @@ use model::Message;
 use storage::{LogId, Staging};
 
 use super::{
-    ConsumerKey, Consumers, Effects, Entry, Queue, State,
+    ConsumerKey, Effects, Entry, Queue, State,
     fifo::{Ranges, Ticket},
 };
 use crate::{
@@ -87,12 +87,10 @@ impl Queue {
         let mut forgotten = Forgotten::default();
         let mut state = self.state.lock();
         for delivery in settled {
-            state.levels.settle(&delivery.ticket);
-            state.returns.forget(&delivery.ticket);
-            forgotten.add(&delivery.ticket);
+            state.settle(delivery, &mut forgotten);
         }
         forgotten.forget(self);
-        credit(&mut state.consumers, settled.iter().map(|delivery| delivery.consumer));
+        state.credit(settled.iter().map(|delivery| delivery.consumer));
         self.settle_down(&mut state, out);
         self.account(&mut state);
     }
@@ -104,7 +102,7 @@ impl Queue {
         reason: Reason,
         out: &mut Effects,
     ) {
-        if self.state.lock().rules.dead_letter.is_none() {
+        if self.is_stream() || self.state.lock().rules.dead_letter.is_none() {
             let settled: Vec<_> = rejected.into_iter().map(|(settled, _)| settled).collect();
             self.settle(&settled, out);
             return;
@@ -116,7 +114,7 @@ impl Queue {
         let fetched: Vec<_> = fetched.collect();
         let mut forgotten = Forgotten::default();
         let mut state = self.state.lock();
-        credit(&mut state.consumers, fetched.iter().map(|(settled, _)| settled.consumer));
+        state.credit(fetched.iter().map(|(settled, _)| settled.consumer));
         for (settled, message) in fetched {
             state.levels.settle(&settled.ticket);
             // One that cannot be read stays in the log, for whoever repairs it.
@@ -160,6 +158,13 @@ impl Queue {
         mut returned: Vec<(Option<ConsumerKey>, Entry)>,
         out: &mut Effects,
     ) {
+        if self.is_stream() {
+            // RabbitMQ: nothing comes back to a stream, but its consumer has room again.
+            let settled =
+                |(consumer, entry): (Option<ConsumerKey>, Entry)| Settled { consumer, ticket: entry.ticket };
+            self.settle(&returned.into_iter().map(settled).collect::<Vec<_>>(), out);
+            return;
+        }
         if self.record.kind == QueueKind::Quorum {
             self.give_up_spent(&mut returned, out);
         }
@@ -167,7 +172,7 @@ impl Queue {
         if self.is_deleted() {
             return;
         }
-        credit(&mut state.consumers, returned.iter().map(|(consumer, _)| *consumer));
+        state.credit(returned.iter().map(|(consumer, _)| *consumer));
         for (_, entry) in &returned {
             state.returns.add(&entry.ticket);
         }
@@ -198,19 +203,39 @@ impl Queue {
     }
 }
 
-pub(super) fn credit(consumers: &mut Consumers, keys: impl Iterator<Item = Option<ConsumerKey>>) {
-    let mut run: Option<(ConsumerKey, u32)> = None;
-    for key in keys.flatten() {
-        match &mut run {
-            Some((last, count)) if *last == key => *count = count.saturating_add(1),
-            _ => {
-                if let Some((last, count)) = run.replace((key, 1)) {
-                    consumers.credit(last, count);
+impl State {
+    /// A delivery is done with; what storage need not keep is added to `forgotten`.
+    pub(super) fn settle(&mut self, delivery: &Settled, forgotten: &mut Forgotten) {
+        // A stream keeps everything.
+        if self.stream.is_none() {
+            self.levels.settle(&delivery.ticket);
+            self.returns.forget(&delivery.ticket);
+            forgotten.add(&delivery.ticket);
+        }
+    }
+
+    /// Consumers have room again: one more for each time that their key comes.
+    pub(super) fn credit(&mut self, keys: impl Iterator<Item = Option<ConsumerKey>>) {
+        let mut run: Option<(ConsumerKey, u32)> = None;
+        for key in keys.flatten() {
+            match &mut run {
+                Some((last, count)) if *last == key => *count = count.saturating_add(1),
+                _ => {
+                    if let Some((last, count)) = run.replace((key, 1)) {
+                        self.credit_one(last, count);
+                    }
                 }
             }
         }
+        if let Some((last, count)) = run {
+            self.credit_one(last, count);
+        }
     }
-    if let Some((last, count)) = run {
-        consumers.credit(last, count);
+
+    fn credit_one(&mut self, key: ConsumerKey, deliveries: u32) {
+        self.consumers.credit(key, deliveries);
+        if let Some(stream) = &mut self.stream {
+            stream.wake(key);
+        }
     }
 }

@@ -8,11 +8,7 @@ use std::sync::Arc;
 use model::Message;
 use storage::{Engine, Lsn};
 
-use super::{
-    Amount, Effects, Queue, Settled, State, Ticket,
-    locked::Locked,
-    settling::{Forgotten, credit},
-};
+use super::{Amount, Effects, Queue, Settled, State, Ticket, locked::Locked, settling::Forgotten};
 
 /// A message for queues, each of which appears once.
 #[derive(Debug)]
@@ -58,10 +54,8 @@ impl Transfer {
         }
         for (queue, settled) in &self.settled {
             let Some(Member { state, forgotten, .. }) = members.find(queue) else { continue };
-            state.levels.settle(&settled.ticket);
-            state.returns.forget(&settled.ticket);
-            credit(&mut state.consumers, std::iter::once(settled.consumer));
-            forgotten.add(&settled.ticket);
+            state.settle(settled, forgotten);
+            state.credit(std::iter::once(settled.consumer));
         }
         let lsn = self.write(engine, &mut members, out.now_ms);
         members.unlock(out);

@@ -117,12 +117,13 @@ pub(crate) fn headers_of(message: &Message) -> Table {
     headers
 }
 
-fn fields_of(raw_headers: Option<&[u8]>) -> Fields<'_> {
+/// The fields of headers that were checked: each name with the bytes of the whole field.
+pub(crate) fn fields_of(raw_headers: Option<&[u8]>) -> Fields<'_> {
     Fields(raw_headers.and_then(|raw| raw.get(4..)).unwrap_or_default())
 }
 
-/// The fields of a table that was checked: each name with the bytes of the whole field.
-struct Fields<'a>(&'a [u8]);
+/// See [`fields_of`].
+pub(crate) struct Fields<'a>(&'a [u8]);
 
 impl<'a> Iterator for Fields<'a> {
     type Item = (&'a [u8], &'a [u8]);

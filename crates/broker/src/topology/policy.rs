@@ -74,10 +74,16 @@ impl ApplyTo {
             | (Self::Exchanges, AppliedPolicy::Exchange)
             | (Self::Queues, AppliedPolicy::Queue(_))
             | (Self::ClassicQueues, AppliedPolicy::Queue(QueueKind::Classic))
-            | (Self::QuorumQueues, AppliedPolicy::Queue(QueueKind::Quorum)) => true,
-            (Self::Exchanges | Self::ClassicQueues | Self::QuorumQueues, AppliedPolicy::Queue(_))
-            | (Self::Queues | Self::ClassicQueues | Self::QuorumQueues, AppliedPolicy::Exchange)
-            | (Self::Streams, _) => false,
+            | (Self::QuorumQueues, AppliedPolicy::Queue(QueueKind::Quorum))
+            | (Self::Streams, AppliedPolicy::Queue(QueueKind::Stream)) => true,
+            (
+                Self::Exchanges | Self::ClassicQueues | Self::QuorumQueues | Self::Streams,
+                AppliedPolicy::Queue(_),
+            )
+            | (
+                Self::Queues | Self::ClassicQueues | Self::QuorumQueues | Self::Streams,
+                AppliedPolicy::Exchange,
+            ) => false,
         }
     }
 }

@@ -10,7 +10,9 @@ use model::{
 use serde::{Deserialize, Serialize};
 
 use super::{Entry, ExchangeRecord, Fact, Meta, Topology, Vhost, exchange::RESERVED_PREFIX};
-use crate::argument::{QUEUE_TYPE, QueueArguments, assert_equivalent, assert_equivalent_arguments};
+use crate::argument::{
+    QUEUE_TYPE, QueueArguments, assert_equivalent, assert_equivalent_arguments, check_stream_sizes,
+};
 
 /// A connection to this node, as long as the node runs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -66,6 +68,8 @@ pub enum QueueKind {
     Classic,
     /// Messages on a quorum of nodes: durable, all of them persistent, with a limit to how often one is delivered.
     Quorum,
+    /// A log of messages that are read and not taken.
+    Stream,
     /// Messages that wait in an exchange, which nobody declares: see [`ExchangeRecord::delay_queue`].
     #[serde(skip)]
     Delay,
@@ -77,6 +81,7 @@ impl QueueKind {
         match self {
             Self::Classic => "classic",
             Self::Quorum => "quorum",
+            Self::Stream => "stream",
             Self::Delay => "delay",
         }
     }
@@ -86,13 +91,14 @@ impl QueueKind {
         match self {
             Self::Classic => "rabbit_classic_queue",
             Self::Quorum => "rabbit_quorum_queue",
+            Self::Stream => "rabbit_stream_queue",
             Self::Delay => "rabbit_delayed_message",
         }
     }
 
     /// Reads the value of `x-queue-type`.
     pub(crate) fn parse(word: &[u8]) -> Option<Self> {
-        [Self::Classic, Self::Quorum].into_iter().find(|kind| kind.name().as_bytes() == word)
+        [Self::Classic, Self::Quorum, Self::Stream].into_iter().find(|kind| kind.name().as_bytes() == word)
     }
 }
 
@@ -185,8 +191,8 @@ impl Topology {
             return Ok(Declared::Exists(Arc::clone(record)));
         }
         let parsed = QueueArguments::parse(&arguments, || vhost.named(Resource::Queue, name))?;
-        if parsed.kind == QueueKind::Quorum {
-            check_quorum(vhost, wish, is_server_named)?;
+        if matches!(parsed.kind, QueueKind::Quorum | QueueKind::Stream) {
+            check_replicated(parsed.kind, vhost, wish, is_server_named)?;
         }
         if let Some(queues_max) = vhost.limits.max_queues
             && vhost.queues.len() as u64 >= queues_max
@@ -296,10 +302,15 @@ fn with_queue_type(arguments: &Table, default: QueueKind) -> Table {
     arguments
 }
 
-/// Refuses what a quorum queue cannot be.
-fn check_quorum(vhost: &Vhost, wish: &DeclareQueue, is_server_named: bool) -> Result<(), Refusal> {
+/// Refuses what a quorum queue or a stream cannot be.
+fn check_replicated(
+    kind: QueueKind,
+    vhost: &Vhost,
+    wish: &DeclareQueue,
+    is_server_named: bool,
+) -> Result<(), Refusal> {
     if is_server_named {
-        return Err(Refusal::ServerNamed { queue_type: QueueKind::Quorum.module() });
+        return Err(Refusal::ServerNamed { queue_type: kind.module() });
     }
     for (property, is_wrong) in [
         ("auto-delete", wish.auto_delete),
@@ -313,7 +324,7 @@ fn check_quorum(vhost: &Vhost, wish: &DeclareQueue, is_server_named: bool) -> Re
             });
         }
     }
-    Ok(())
+    if kind == QueueKind::Stream { check_stream_sizes(&wish.arguments) } else { Ok(()) }
 }
 
 fn assert_equivalent_queue(

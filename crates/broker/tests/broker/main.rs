@@ -27,6 +27,7 @@ mod quorum;
 mod refusing;
 mod restart;
 mod simulation;
+mod streams;
 mod timeouts;
 mod transactions;
 mod verdicts;

@@ -22,6 +22,7 @@ mod step;
 
 use std::env;
 
+pub(crate) use sim::Dice;
 use sim::Sim;
 
 /// The seeds of every run.

@@ -228,7 +228,14 @@ impl Naive {
         let first = self.stored.keys().next().copied().unwrap_or(self.next);
         *fifo = Fifo::new(
             0,
-            Recovered { first, next: self.next, messages: self.stored.len() as u64, bytes, delivered_below },
+            Recovered {
+                first,
+                next: self.next,
+                messages: self.stored.len() as u64,
+                bytes,
+                delivered_below,
+                is_damaged: false,
+            },
         );
         if self.is_strict {
             fifo.be_strict();
@@ -279,7 +286,8 @@ proptest! {
 
 #[test]
 fn what_storage_lost_is_counted_and_not_waited_for() {
-    let mut fifo = Fifo::new(0, Recovered { first: 1, next: 6, messages: 5, bytes: 50, delivered_below: 0 });
+    let mut fifo =
+        Fifo::new(0, Recovered { first: 1, next: 6, messages: 5, bytes: 50, ..Recovered::default() });
     let read = |from, entries: Vec<u64>, end| Read {
         from,
         entries: entries.into_iter().map(|seq| (seq, 0, message(seq))).collect(),

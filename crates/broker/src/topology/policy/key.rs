@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use super::{Invalid, PolicySide};
+use crate::argument;
 
 struct Row {
     key: &'static str,
@@ -59,9 +60,7 @@ fn is_locator(value: &Json) -> bool {
 }
 
 fn is_age(value: &Json) -> bool {
-    let Some(text) = value.as_str() else { return false };
-    let Some(number) = text.strip_suffix(['Y', 'M', 'D', 'h', 'm', 's']) else { return false };
-    number.bytes().all(|byte| byte.is_ascii_digit()) && number.parse::<u64>().is_ok_and(|number| number > 0)
+    value.as_str().and_then(argument::age_ms).is_some()
 }
 
 fn is_segment_size(value: &Json) -> bool {

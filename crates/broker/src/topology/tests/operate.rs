@@ -163,6 +163,7 @@ fn of_the_policies_that_match_the_highest_applies() {
     };
     assert_eq!(of(AppliedPolicy::Queue(QueueKind::Classic), "q1").as_deref(), Some("also-high"));
     assert_eq!(of(AppliedPolicy::Queue(QueueKind::Classic), "q2").as_deref(), Some("low"));
+    assert_eq!(of(AppliedPolicy::Queue(QueueKind::Stream), "q1").as_deref(), Some("streams"));
     assert_eq!(of(AppliedPolicy::Exchange, "q1").as_deref(), Some("exchanges"));
     assert_eq!(of(AppliedPolicy::Queue(QueueKind::Classic), "x"), None);
     world.operate(|topology| topology.clear_policy(&root, PolicySide::User, &name("low"))).unwrap();

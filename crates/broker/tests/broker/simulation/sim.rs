@@ -18,7 +18,7 @@ const STEPS: usize = 400;
 const TOLD: usize = 60;
 
 /// The same seed, the same numbers (splitmix64).
-pub(crate) struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
     pub(crate) fn below(&mut self, limit: u64) -> u64 {

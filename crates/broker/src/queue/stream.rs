@@ -1,0 +1,219 @@
+//! A stream: a queue from which nothing is taken. Its log is all there is to it; consumers read it, each at its own place.
+//!
+//! ```text
+//!   segment          segment                    segment (being written)
+//!   [chunk][chunk]…  [chunk][chunk][chunk]…     [chunk]…[chunk][chunk] ← append
+//!    ↑ reader: from the log, read ahead               ↑ reader: from the tail, in memory
+//! ```
+//! What one publish brings becomes a chunk ([`chunk`], made by [`draft`]), which is one entry of the log. Messages have
+//! offsets, counted up without end and never used twice: consumers are told nothing that is not durable. Segments are runs
+//! of chunks that retention removes as a whole ([`segments`]). A consumer's place is a [`reader`]; where it begins may have
+//! to be looked for ([`seek`]).
+//!
+//! Here is what a stream is and how it grows; serving its consumers is in [`serving`]. It lives in the state of its queue,
+//! behind the queue's lock. Invariants: chunk numbers and offsets ascend; whoever waits for something stands in exactly
+//! one line (`due`, `at_end`), and in `asking` if the log is to be read for it.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    ops::RangeInclusive,
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use storage::{Engine, Entry, LogId, Lsn, Staging};
+
+use self::{
+    chunk::{Chunk, Head},
+    log::{Found, Log},
+    reader::{Reader, Standing},
+    seek::{Search, Start, Wish},
+    segments::Segments,
+    tail::Tail,
+};
+use super::{Amount, ConsumerKey, Recovered, rules::Retention};
+
+mod chunk;
+mod draft;
+mod filter;
+mod log;
+mod reader;
+pub(crate) mod seek;
+mod segments;
+mod serving;
+mod tail;
+
+pub(super) use draft::Draft;
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Stream {
+    log: Log,
+    segments: Segments,
+    next_chunk: u64,
+    next_offset: u64,
+    /// Everything is durable once this is.
+    last_lsn: Lsn,
+    tail: Tail,
+    readers: BTreeMap<ConsumerKey, Reader>,
+    /// Bytes read ahead for all of them.
+    ahead_bytes: u64,
+    /// Those that are to be served.
+    due: VecDeque<ConsumerKey>,
+    /// Those that have got all there is.
+    at_end: Vec<ConsumerKey>,
+    /// Those for whom the log is to be read.
+    asking: VecDeque<ConsumerKey>,
+    /// The position of the log that they will be told of.
+    awaited: Option<Lsn>,
+}
+
+impl Stream {
+    /// The stream whose log holds this. Reads the last chunk of each segment.
+    pub(super) fn new(engine: Arc<Engine>, id: LogId, recovered: &Recovered) -> Self {
+        let log = Log { engine, id };
+        let Found { segments, next_chunk, next_offset } = log.survey(recovered);
+        Self {
+            log,
+            segments,
+            next_chunk,
+            next_offset,
+            last_lsn: Lsn(0),
+            tail: Tail::default(),
+            readers: BTreeMap::new(),
+            ahead_bytes: 0,
+            due: VecDeque::new(),
+            at_end: Vec::new(),
+            asking: VecDeque::new(),
+            awaited: None,
+        }
+    }
+
+    /// The messages in it, and the bytes of its chunks.
+    pub(super) fn amount(&self) -> Amount {
+        let first = self.segments.first().map_or(self.next_offset, |segment| segment.first_offset);
+        Amount { messages: self.next_offset.saturating_sub(first), bytes: self.segments.bytes() }
+    }
+
+    /// Bytes in memory.
+    pub(super) fn resident(&self) -> u64 {
+        self.tail.bytes().saturating_add(self.ahead_bytes)
+    }
+
+    /// Appends a chunk, and lets go of segments when a new one begins.
+    pub(super) fn append(
+        &mut self,
+        mut draft: Draft,
+        retention: &Retention,
+        now_ms: u64,
+        window: u64,
+        staging: &mut Staging<'_>,
+    ) {
+        let (number, first_offset) = (self.next_chunk, self.next_offset);
+        let last_ms = self.segments.last().map_or(0, |last| last.last_ms);
+        let head = Head {
+            messages: draft.count(),
+            first_offset,
+            appended_ms: now_ms.max(last_ms),
+            segment: self.segments.next_membership(number, first_offset, retention.segment_bytes_max),
+        };
+        let (messages, filter) = draft.finish(first_offset);
+        let encoded = head.encode(filter);
+        let entry = Entry { index: number, expires_at_ms: 0, priority: 0, head: &encoded, body: messages };
+        staging.append(self.log.id, entry);
+        self.last_lsn = staging.lsn();
+        self.next_chunk = number.saturating_add(1);
+        self.next_offset = head.end_offset();
+        if !self.readers.is_empty() {
+            let payload = Bytes::from([&encoded, messages].concat());
+            match Chunk::decode(number, self.last_lsn, payload) {
+                Ok(chunk) => self.tail.push(chunk, window / 2),
+                Err(error) => unreachable!("what was just encoded: {error}"),
+            }
+        }
+        let bytes = (encoded.len() as u64).saturating_add(messages.len() as u64);
+        if self.segments.append(&head, bytes)
+            && let Some(gone) = self.segments.retain(retention, now_ms)
+        {
+            staging.settle(self.log.id, &[gone]);
+        }
+    }
+
+    /// Lets go of segments under other rules. Returns the chunks that go.
+    pub(super) fn retain(&mut self, retention: &Retention, now_ms: u64) -> Option<RangeInclusive<u64>> {
+        self.segments.retain(retention, now_ms)
+    }
+
+    /// Makes a place for a consumer.
+    pub(super) fn attach(&mut self, key: ConsumerKey, wish: Wish) {
+        let Wish { start, filter } = wish;
+        let end = self.next_chunk;
+        let first = self.segments.first().map_or(end, |segment| segment.first_chunk);
+        let (among, from_offset) = match start {
+            Start::First => (first..first, 0),
+            Start::Last if first < end => (end.saturating_sub(1)..end, 0),
+            Start::Last | Start::Next => (end..end, 0),
+            Start::Offset(offset) if offset >= self.next_offset => (end..end, offset),
+            Start::Offset(offset) => (self.segments.around_offset(offset, end), offset),
+            Start::Time(at_ms) => (self.segments.around_time(at_ms, end), 0),
+        };
+        let mut reader = Reader::new(filter, among.start, from_offset);
+        if among.end.saturating_sub(among.start) > 1 {
+            reader.search = Some(Search { wanted: start, among });
+        }
+        self.readers.insert(key, reader);
+        self.wake(key);
+    }
+
+    /// Forgets a consumer.
+    pub(super) fn detach(&mut self, key: ConsumerKey) {
+        if let Some(reader) = self.readers.remove(&key) {
+            self.ahead_bytes = self.ahead_bytes.saturating_sub(reader.ahead_bytes());
+        }
+        self.due.retain(|other| *other != key);
+        self.at_end.retain(|other| *other != key);
+        self.asking.retain(|other| *other != key);
+        if self.readers.is_empty() {
+            self.tail.clear();
+        }
+    }
+
+    /// Forgets all consumers.
+    pub(super) fn detach_all(&mut self) {
+        self.readers.clear();
+        self.due.clear();
+        self.at_end.clear();
+        self.asking.clear();
+        self.ahead_bytes = 0;
+        self.tail.clear();
+    }
+
+    /// The consumer may have room again.
+    pub(super) fn wake(&mut self, key: ConsumerKey) {
+        if let Some(reader) = self.readers.get_mut(&key)
+            && reader.standing == Standing::Idle
+        {
+            reader.standing = Standing::Due;
+            self.due.push_back(key);
+        }
+    }
+
+    /// Somebody who has got all there is may get more.
+    fn wake_all_at_end(&mut self) {
+        for key in std::mem::take(&mut self.at_end) {
+            if let Some(reader) = self.readers.get_mut(&key) {
+                reader.standing = Standing::Due;
+                self.due.push_back(key);
+            }
+        }
+    }
+
+    fn ask(&mut self, key: ConsumerKey) {
+        if let Some(reader) = self.readers.get_mut(&key)
+            && !reader.is_asking
+        {
+            reader.is_asking = true;
+            self.asking.push_back(key);
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! Serving the consumers of a stream: from memory where they keep up, else from what a reader thread has read for them.
+
+use std::sync::Arc;
+
+use model::Message;
+use storage::{Fault, Lsn, Staging};
+
+use super::{
+    Draft, Stream,
+    chunk::Chunk,
+    filter::Filter,
+    log::Log,
+    reader::{Reader, Standing, Step},
+    seek::{Search, Wish},
+};
+use crate::{
+    mailbox::{Delivery, Parcel, Pushed},
+    queue::{
+        Consumer, ConsumerKey, Consumers, Effects, Place, Queue, State, Ticket, Unfit,
+        delivery::RUN_DELIVERIES_MAX,
+    },
+};
+
+/// Bytes read for one consumer at once, while the node has plenty of memory.
+const READ_BYTES_MAX: u64 = 512 * 1024;
+
+/// What is to be read for a consumer.
+#[derive(Debug)]
+struct Errand {
+    key: ConsumerKey,
+    log: Log,
+    task: Task,
+    /// What was durable when it began.
+    flushed: Lsn,
+}
+
+#[derive(Debug)]
+enum Task {
+    Search(Search),
+    Read { from: u64, bytes: u64, filter: Option<Filter> },
+}
+
+/// What it brought.
+#[derive(Debug)]
+enum Catch {
+    /// Where the consumer begins.
+    Place(u64),
+    /// Chunks, and the number behind the last that was looked at; None if there was none.
+    Chunks(Vec<Chunk>, Option<u64>),
+}
+
+impl Errand {
+    /// Waits for the disk.
+    fn run(&self) -> Result<Catch, Fault> {
+        match &self.task {
+            Task::Search(search) => search.run(&self.log).map(Catch::Place),
+            Task::Read { from, bytes, filter } => {
+                let mut chunks = self.log.read(*from, *bytes)?;
+                let next = chunks.last().map(|last| last.number.saturating_add(1));
+                if let Some(filter) = filter {
+                    chunks.retain(|chunk| filter.may_match(chunk.filter()));
+                }
+                Ok(Catch::Chunks(chunks, next))
+            }
+        }
+    }
+}
+
+impl Stream {
+    /// What is to be read next.
+    fn next_errand(&mut self, window: u64, flushed: Lsn) -> Option<Errand> {
+        let key = self.asking.pop_front()?;
+        let reader = self.readers.get(&key)?;
+        let task = match &reader.search {
+            Some(search) => Task::Search(search.clone()),
+            None => Task::Read {
+                from: reader.next_chunk,
+                bytes: READ_BYTES_MAX.min(window / 4),
+                filter: reader.filter.clone(),
+            },
+        };
+        Some(Errand { key, log: self.log.clone(), task, flushed })
+    }
+
+    /// Takes what an errand brought. False if its consumer must wait until more is durable.
+    fn take(&mut self, errand: &Errand, catch: Catch) -> bool {
+        let Some(reader) = self.readers.get_mut(&errand.key) else { return true };
+        reader.is_asking = false;
+        match catch {
+            Catch::Place(chunk) => {
+                reader.search = None;
+                reader.next_chunk = chunk;
+            }
+            Catch::Chunks(chunks, Some(next)) => {
+                let before = reader.ahead_bytes();
+                reader.take(chunks, next);
+                self.ahead_bytes =
+                    self.ahead_bytes.saturating_sub(before).saturating_add(reader.ahead_bytes());
+            }
+            Catch::Chunks(_, None) if self.last_lsn <= errand.flushed => {
+                // All is durable, and it is not there: it is lost.
+                reader.next_chunk = self.next_chunk;
+            }
+            Catch::Chunks(_, None) => {
+                if reader.standing == Standing::Starved {
+                    reader.standing = Standing::AtEnd;
+                    self.at_end.push(errand.key);
+                }
+                return false;
+            }
+        }
+        if reader.standing == Standing::Starved {
+            reader.standing = Standing::Due;
+            self.due.push_back(errand.key);
+        }
+        true
+    }
+}
+
+impl Queue {
+    /// Appends messages to the stream. Returns when they are safe: once this position of the log is durable.
+    pub(in crate::queue) fn publish_to_stream(
+        self: &Arc<Self>,
+        messages: &mut Vec<Arc<Message>>,
+        out: &mut Effects,
+    ) -> Lsn {
+        let filter_bytes = self.state.lock().rules.retention.filter_bytes;
+        let drafts = Draft::all_of(messages.drain(..), filter_bytes);
+        let mut state = self.state.lock();
+        if self.is_deleted() {
+            return Lsn(0);
+        }
+        let mut staging = self.engine.stage();
+        for draft in drafts {
+            self.append_chunk(&mut state, &mut staging, draft, out.now_ms);
+        }
+        let lsn = staging.lsn();
+        drop(staging);
+        self.serve_all(&mut state, out);
+        self.account(&mut state);
+        lsn
+    }
+
+    /// Appends a chunk to the stream, if the queue is one.
+    pub(in crate::queue) fn append_chunk(
+        &self,
+        state: &mut State,
+        staging: &mut Staging<'_>,
+        draft: Draft,
+        now_ms: u64,
+    ) {
+        if let Some(stream) = &mut state.stream {
+            stream.append(draft, &state.rules.retention, now_ms, self.memory.window(), staging);
+        }
+    }
+
+    /// Admits a consumer of the stream.
+    pub(crate) fn consume_stream(
+        self: &Arc<Self>,
+        consumer: Consumer,
+        wish: Wish,
+        out: &mut Effects,
+    ) -> Result<ConsumerKey, Unfit> {
+        let mut state = self.state.lock();
+        if self.is_deleted() {
+            return Err(Unfit::Deleted);
+        }
+        let key = state.consumers.add(consumer, false);
+        if let Some(stream) = &mut state.stream {
+            stream.attach(key, wish);
+        }
+        self.serve_all(&mut state, out);
+        self.account(&mut state);
+        Ok(key)
+    }
+
+    /// Gives every consumer that has room what there is for it, and asks for what must be read.
+    pub(in crate::queue) fn serve_all(self: &Arc<Self>, state: &mut State, out: &mut Effects) {
+        let State { stream, consumers, is_reading, .. } = state;
+        let Some(stream) = stream else { return };
+        let flushed = self.engine.flushed();
+        if stream.awaited.is_some_and(|awaited| awaited <= flushed) {
+            stream.awaited = None;
+            stream.wake_all_at_end();
+        }
+        while let Some(key) = stream.due.pop_front() {
+            self.serve(stream, consumers, key, flushed, out);
+        }
+        if !stream.at_end.is_empty() && stream.last_lsn > flushed {
+            self.await_durable(stream, out);
+        }
+        if !*is_reading && !stream.asking.is_empty() {
+            *is_reading = true;
+            out.reads.push(Arc::clone(self));
+        }
+    }
+
+    /// Sees to it that the queue is looked at when everything in it is durable.
+    fn await_durable(self: &Arc<Self>, stream: &mut Stream, out: &mut Effects) {
+        if stream.awaited.is_none() {
+            stream.awaited = Some(stream.last_lsn);
+            out.awaited.push((stream.last_lsn, Arc::clone(self)));
+        }
+    }
+
+    fn serve(
+        self: &Arc<Self>,
+        stream: &mut Stream,
+        consumers: &mut Consumers,
+        key: ConsumerKey,
+        flushed: Lsn,
+        out: &mut Effects,
+    ) {
+        let Some(reader) = stream.readers.get_mut(&key) else { return };
+        let before = reader.ahead_bytes();
+        reader.standing = Standing::Idle;
+        while let Some(consumer) = consumers.get_mut(key) {
+            let mut step = None;
+            while consumer.has_room() && out.run.len() < RUN_DELIVERIES_MAX {
+                match reader.step(&stream.tail, stream.next_chunk, flushed) {
+                    Step::Message(offset, message) => {
+                        consumer.charge();
+                        let parcel = parcel(offset, message);
+                        out.run.push(Delivery { session: consumer.session, slot: consumer.slot, parcel });
+                    }
+                    other => {
+                        step = Some(other);
+                        break;
+                    }
+                }
+            }
+            let has_more = step.is_none() && consumer.has_room();
+            let mailbox = Arc::clone(&consumer.mailbox);
+            let pushed = if out.run.is_empty() {
+                Pushed::Room
+            } else {
+                out.ring(&mailbox);
+                mailbox.push(&mut out.run, key, || Arc::clone(self))
+            };
+            if pushed != Pushed::Room {
+                // What a connection that is ending does not take was told to nobody.
+                out.run.clear();
+                consumers.stall(key);
+            }
+            match step {
+                Some(Step::AtEnd) => {
+                    reader.standing = Standing::AtEnd;
+                    stream.at_end.push(key);
+                }
+                Some(_) => reader.standing = Standing::Starved,
+                None if has_more && pushed == Pushed::Room => continue,
+                None => {}
+            }
+            break;
+        }
+        let ahead_bytes = reader.ahead_bytes();
+        let wants = reader.standing == Standing::Starved
+            || wants_ahead(reader, stream.tail.first(), stream.next_chunk);
+        stream.ahead_bytes = stream.ahead_bytes.saturating_sub(before).saturating_add(ahead_bytes);
+        if wants {
+            stream.ask(key);
+        }
+    }
+
+    /// Reads the log for one consumer of the stream, and serves those who wait for what is durable by now. For a reader
+    /// thread.
+    pub(in crate::queue) fn read_stream(self: &Arc<Self>, out: &mut Effects) {
+        let mut state = self.state.lock();
+        state.is_reading = true;
+        self.serve_all(&mut state, out);
+        let (flushed, window) = (self.engine.flushed(), self.memory.window());
+        if let Some(errand) = state.stream.as_mut().and_then(|stream| stream.next_errand(window, flushed)) {
+            drop(state);
+            let catch = errand.run();
+            state = self.state.lock();
+            self.take_catch(&mut state, &errand, catch, out);
+        }
+        state.is_reading = false;
+        self.serve_all(&mut state, out);
+        self.account(&mut state);
+    }
+
+    fn take_catch(
+        self: &Arc<Self>,
+        state: &mut State,
+        errand: &Errand,
+        catch: Result<Catch, Fault>,
+        out: &mut Effects,
+    ) {
+        let Some(stream) = &mut state.stream else { return };
+        match catch {
+            Ok(catch) => {
+                if !stream.take(errand, catch) {
+                    self.await_durable(stream, out);
+                }
+            }
+            // It is asked for no more.
+            Err(fault) => {
+                tracing::error!(queue = %self.record.name, vhost = %self.record.vhost, %fault, "cannot read the stream's log: a consumer stands still");
+            }
+        }
+    }
+}
+
+/// Whether the log should be read before the reader has come to the end of what is at hand: not for what the tail has.
+fn wants_ahead(reader: &Reader, tail: Option<u64>, end: u64) -> bool {
+    reader.search.is_none()
+        && reader.ahead_bytes() < READ_BYTES_MAX / 2
+        && reader.next_chunk < tail.unwrap_or(end)
+}
+
+fn parcel(offset: u64, message: Message) -> Parcel {
+    let bytes = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
+    let ticket = Ticket {
+        seq: offset,
+        expires_at_ms: 0,
+        place: Place::Log(Lsn(0)),
+        bytes: bytes(message.bytes()),
+        body_bytes: bytes(message.body().len()),
+        level: 0,
+    };
+    Parcel { ticket, redelivered: false, message: Arc::new(message) }
+}
