@@ -291,6 +291,32 @@ const checks = {
     }, { heartbeat: 1 });
   },
 
+  async stream() {
+    await withChannel(async (channel) => {
+      const queue = fresh('stream');
+      await channel.assertQueue(queue, { durable: true, arguments: { 'x-queue-type': 'stream' } });
+      const bodies = Array.from({ length: 50 }, (_, number) => String(number));
+      await put(channel, queue, ...bodies);
+      await channel.prefetch(5);
+      const read = async (offset, count) => {
+        const seen = [];
+        const take = (message) => {
+          seen.push([message.properties.headers['x-stream-offset'], message.content.toString()]);
+          channel.ack(message);
+        };
+        const { consumerTag } = await channel.consume(queue, take, { arguments: { 'x-stream-offset': offset } });
+        await until(() => seen.length >= count, `${count} from ${JSON.stringify(offset)}`);
+        await channel.cancel(consumerTag);
+        return seen;
+      };
+      const wanted = bodies.map((body, number) => [number, body]);
+      assert.deepEqual(await read('first', 50), wanted);
+      assert.deepEqual(await read(30, 20), wanted.slice(30));
+      assert.deepEqual(await read({ '!': 'timestamp', value: 1000 }, 50), wanted);
+      await channel.deleteQueue(queue);
+    });
+  },
+
   async cancel_notice() {
     await withChannel(async (channel) => {
       const queue = fresh('cancel');

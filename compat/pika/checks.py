@@ -329,6 +329,42 @@ def quorum_queue():
         ch.queue_delete(dead)
 
 
+def stream():
+    """Read from three places, each at its own pace; then by filter."""
+    queue = fresh("stream")
+    with channel() as ch:
+        ch.queue_declare(queue, durable=True, arguments={"x-queue-type": "stream", "x-max-age": "1h"})
+        ch.confirm_delivery()
+        for number in range(100):
+            value = {"x-stream-filter-value": "even" if number % 2 == 0 else "odd"}
+            ch.basic_publish("", queue, b"%d" % number, pika.BasicProperties(headers=value))
+        ch.basic_qos(prefetch_count=7)
+
+        def read(count, **arguments):
+            seen = []
+
+            def take(_, method, properties, body):
+                seen.append((properties.headers["x-stream-offset"], body))
+                ch.basic_ack(method.delivery_tag)
+
+            tag = ch.basic_consume(queue, take, arguments={f"x-stream-{key}": value for key, value in arguments.items()})
+            until(lambda: len(seen) >= count, f"{count} deliveries", step=lambda: ch.connection.process_data_events(time_limit=0.01))
+            ch.basic_cancel(tag)
+            return seen
+
+        def numbers(wanted):
+            return [(number, b"%d" % number) for number in wanted]
+
+        same(read(100, offset="first"), numbers(range(100)))
+        same(read(30, offset=70), numbers(range(70, 100)))
+        same(read(100, offset=datetime.now(timezone.utc).replace(year=2020)), numbers(range(100)))
+        same(read(1, offset="last")[-1:], numbers([99]))
+        # RabbitMQ filters by chunk: the rest is the client's.
+        odd = [(offset, body) for offset, body in read(50, offset="first", filter="odd") if int(body) % 2 == 1]
+        same(odd[:50], numbers(range(1, 100, 2))[:len(odd[:50])])
+        ch.queue_delete(queue)
+
+
 def delayed_exchange():
     """Not without a plugin on RabbitMQ: order by delay, the header negated, nothing returned, 60 days are no problem."""
     exchange, queue, seen = fresh("delayed"), fresh("waited"), []
@@ -388,5 +424,5 @@ if __name__ == "__main__":
     main(
         connect, wrong_password, wrong_vhost, declare, publish_get, confirm, mandatory_return, consume_prefetch, nack_requeue, reject_drop,
         purge_delete, exchange_types, exchange_bindings, error_404, error_405, error_406, error_403, properties, field_types, large_message,
-        heartbeat, cancel_notice, direct_reply_to, quorum_queue, delayed_exchange, retry_ladder,
+        heartbeat, cancel_notice, direct_reply_to, quorum_queue, stream, delayed_exchange, retry_ladder,
     )
