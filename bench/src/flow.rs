@@ -15,6 +15,9 @@ use crate::{
     },
 };
 
+/// The type of queue that is read and not taken from.
+pub(crate) const STREAM: &str = "stream";
+
 /// How long is measured, and how long before that it runs already.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Timing {
@@ -157,10 +160,15 @@ impl Flow {
                 self.queues.iter().flat_map(|queue| std::iter::repeat_n(queue, how.consumers_per_queue));
             let mine: Vec<(usize, &String)> =
                 all.skip(place).step_by(how.connections.max(1)).enumerate().collect();
+            // A stream is read from its beginning, if it is read after it was filled.
+            let from: Arguments<'_> = match self.queue_type.as_deref() {
+                Some(STREAM) => &[("x-stream-offset", method::Value::Text("first"))],
+                _ => &[],
+            };
             link.pipeline(&mine, method::CONSUME_OK, |out, (number, queue)| {
                 let channel = 1 + u16::try_from(number % usize::from(how.channels.max(1))).unwrap_or(0);
                 let tag = if *number == 0 { "bench".to_owned() } else { format!("bench{number}") };
-                method::consume(out, channel, queue, &tag, how.ack != Ack::Auto);
+                method::consume(out, channel, queue, &tag, how.ack != Ack::Auto, from);
             })?;
             consumers.push(Consumer::new(link.into_parts(), how.ack)?);
         }

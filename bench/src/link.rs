@@ -162,7 +162,7 @@ impl Link {
     }
 
     pub(crate) fn consume(&mut self, channel: u16, queue: &str, has_acks: bool) -> anyhow::Result<()> {
-        method::consume(&mut self.outbox, channel, queue, "bench", has_acks);
+        method::consume(&mut self.outbox, channel, queue, "bench", has_acks, &[]);
         self.call(method::CONSUME_OK).map(drop)
     }
 

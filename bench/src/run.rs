@@ -160,8 +160,10 @@ impl Bench {
             return Ok(());
         }
         let steps = match scenario {
-            Scenario::G => {
-                let outcome = self.with_target(subject, |target| backlog::run(target, messages))?;
+            Scenario::G | Scenario::Stream => {
+                let is_stream = scenario == Scenario::Stream;
+                let flow = if is_stream { backlog::stream(messages) } else { backlog::flow(messages) };
+                let outcome = self.with_target(subject, |target| backlog::run(target, &flow, messages))?;
                 outcome.notes.into_iter().for_each(|note| self.report.note(&title, note));
                 outcome.steps
             }

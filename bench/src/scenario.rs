@@ -45,6 +45,8 @@ pub(crate) enum Scenario {
     K10k,
     /// Backlog: fill without a consumer, then drain; persistent 128 B, by tenths.
     G,
+    /// Stream: fill without a consumer, then read by one connection; persistent 128 B, by tenths.
+    Stream,
     /// Queues: declared one at a time, and 100 at once.
     H,
     /// Idle connections with a channel each.
@@ -93,6 +95,7 @@ impl Scenario {
         Self::K1k,
         Self::K10k,
         Self::G,
+        Self::Stream,
         Self::H,
         Self::I,
         Self::Restart,
@@ -128,6 +131,7 @@ impl Scenario {
             | Self::F10k
             | Self::Direct
             | Self::G
+            | Self::Stream
             | Self::ManyConsumers
             | Self::ManyQueues
             | Self::ManyPublishers => Some(R128),

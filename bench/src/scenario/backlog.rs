@@ -7,7 +7,7 @@ use anyhow::ensure;
 
 use super::traffic;
 use crate::{
-    flow::{Consumption, Flow, Pace},
+    flow::{Consumption, Flow, Pace, STREAM},
     link::Link,
     load::{Ack, Allowance, Counts, Shared},
     meter::{Cost, Meter},
@@ -35,12 +35,11 @@ pub(crate) struct Outcome {
 }
 
 /// Fills and drains one queue.
-pub(crate) fn run(target: &Target, messages: u64) -> anyhow::Result<Outcome> {
-    let flow = flow(messages);
+pub(crate) fn run(target: &Target, flow: &Flow, messages: u64) -> anyhow::Result<Outcome> {
     let mut control = Link::open(target.address, &target.login)?;
     flow.declare(&mut control)?;
     let mut outcome = Outcome::default();
-    let ended = fill_and_drain(target, &flow, messages, &mut outcome);
+    let ended = fill_and_drain(target, flow, messages, &mut outcome);
     let cleaned = flow.clean_up(target, control);
     ended?;
     cleaned?;
@@ -67,8 +66,14 @@ fn fill_and_drain(target: &Target, flow: &Flow, messages: u64, outcome: &mut Out
     drain(target, flow, messages, &mut outcome.steps)
 }
 
+/// A stream that is filled in the same way, and read by one connection.
+pub(crate) fn stream(messages: u64) -> Flow {
+    let consumption = Consumption { ack: Ack::Every(1_000), prefetch: 10_000, ..Consumption::PLAIN };
+    Flow { queue_type: Some(STREAM.to_owned()), consumption: Some(consumption), ..flow(messages) }
+}
+
 /// A durable queue, and a publisher that ends after so many.
-pub(super) fn flow(messages: u64) -> Flow {
+pub(crate) fn flow(messages: u64) -> Flow {
     let consumption = Consumption { ack: Ack::Every(100), prefetch: 1_000, ..Consumption::PLAIN };
     Flow {
         is_persistent: true,
@@ -89,7 +94,8 @@ pub(super) fn fill(target: &Target, flow: &Flow, messages: u64, steps: &mut Vec<
         cells.extend(traffic::quantiles("confirm", &latencies.confirm));
     }
     let mut control = Link::open(target.address, &target.login)?;
-    for queue in &flow.queues {
+    // RabbitMQ counts what is in a stream some seconds later.
+    for queue in flow.queues.iter().filter(|_| flow.queue_type.as_deref() != Some(STREAM)) {
         let there = control.declare_queue(queue, Declare::Passive, &[])?.messages;
         ensure!(u64::from(there) == messages, "{messages} were confirmed, {there} are there");
     }

@@ -207,13 +207,20 @@ pub(crate) fn qos(out: &mut Vec<u8>, channel: u16, prefetch: u16) {
     });
 }
 
-pub(crate) fn consume(out: &mut Vec<u8>, channel: u16, queue: &str, tag: &str, has_acks: bool) {
+pub(crate) fn consume(
+    out: &mut Vec<u8>,
+    channel: u16,
+    queue: &str,
+    tag: &str,
+    has_acks: bool,
+    arguments: Arguments<'_>,
+) {
     method(out, channel, (60, 20), |out| {
         out.extend_from_slice(&[0, 0]);
         short(out, queue);
         short(out, tag);
         out.push(if has_acks { 0 } else { 2 });
-        table(out, &[]);
+        table(out, arguments);
     });
 }
 

@@ -44,6 +44,16 @@ fn refusals_are_worded_as_rabbitmq_does() {
             "PRECONDITION_FAILED - Invalid x-match field value <<\"zz\">>",
         ),
         (
+            Refusal::InvalidQueue { reason: "Invalid value for  x-stream-filter-size-bytes".to_owned() },
+            Channel,
+            "PRECONDITION_FAILED - Invalid value for  x-stream-filter-size-bytes",
+        ),
+        (
+            Refusal::NoPrefetch(queue()),
+            Channel,
+            "PRECONDITION_FAILED - consumer prefetch count is not set for stream queue 'q1' in vhost 'census'",
+        ),
+        (
             Refusal::Locked(queue()),
             Channel,
             "RESOURCE_LOCKED - cannot obtain exclusive access to locked queue 'q1' in vhost 'census'. It could \

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use model::Message;
 use storage::{Lsn, Staging};
 
-use super::{Amount, Effects, Place, Queue, State, fifo::Ticket, locked::Locked, stream::Draft};
+use super::{Amount, Effects, Place, Queue, State, fifo::Ticket, locked::Locked};
 use crate::{
     argument::Overflow,
     dead_letter::{Letter, Reason},
@@ -89,9 +89,7 @@ impl Queue {
     ) {
         if state.stream.is_some() {
             let staging = staging.get_or_insert_with(|| self.engine.stage());
-            for draft in Draft::all_of(std::iter::once(message), state.rules.retention.filter_bytes) {
-                self.append_chunk(state, staging, draft, now_ms);
-            }
+            self.append_to_stream(state, staging, message, now_ms);
             return;
         }
         let level = state.rules.level(&message);

@@ -35,6 +35,7 @@ use super::{Amount, ConsumerKey, Recovered, rules::Retention};
 
 mod chunk;
 mod draft;
+mod errand;
 mod filter;
 mod log;
 mod reader;
@@ -43,7 +44,7 @@ mod segments;
 mod serving;
 mod tail;
 
-pub(super) use draft::Draft;
+use draft::Draft;
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -66,6 +67,30 @@ pub(super) struct Stream {
     asking: VecDeque<ConsumerKey>,
     /// The position of the log that they will be told of.
     awaited: Option<Lsn>,
+}
+
+/// A chunk on its way into the log.
+#[derive(Debug)]
+struct Numbered {
+    log: LogId,
+    number: u64,
+    head: Vec<u8>,
+    draft: Draft,
+    /// Of the whole.
+    bytes: u64,
+    /// Chunks that go with it.
+    gone: Option<RangeInclusive<u64>>,
+}
+
+impl Numbered {
+    fn stage(&self, staging: &mut Staging<'_>) {
+        let (head, body) = (&self.head[..], self.draft.messages());
+        let entry = Entry { index: self.number, expires_at_ms: 0, priority: 0, head, body };
+        staging.append(self.log, entry);
+        if let Some(gone) = &self.gone {
+            staging.settle(self.log, std::slice::from_ref(gone));
+        }
+    }
 }
 
 impl Stream {
@@ -100,15 +125,8 @@ impl Stream {
         self.tail.bytes().saturating_add(self.ahead_bytes)
     }
 
-    /// Appends a chunk, and lets go of segments when a new one begins.
-    pub(super) fn append(
-        &mut self,
-        mut draft: Draft,
-        retention: &Retention,
-        now_ms: u64,
-        window: u64,
-        staging: &mut Staging<'_>,
-    ) {
+    /// Gives a chunk its number and its messages their offsets, and lets go of segments when a new one begins.
+    fn number(&mut self, mut draft: Draft, retention: &Retention, now_ms: u64) -> Numbered {
         let (number, first_offset) = (self.next_chunk, self.next_offset);
         let last_ms = self.segments.last().map_or(0, |last| last.last_ms);
         let head = Head {
@@ -117,25 +135,29 @@ impl Stream {
             appended_ms: now_ms.max(last_ms),
             segment: self.segments.next_membership(number, first_offset, retention.segment_bytes_max),
         };
-        let (messages, filter) = draft.finish(first_offset);
-        let encoded = head.encode(filter);
-        let entry = Entry { index: number, expires_at_ms: 0, priority: 0, head: &encoded, body: messages };
-        staging.append(self.log.id, entry);
-        self.last_lsn = staging.lsn();
+        let encoded = head.encode(draft.finish(first_offset));
         self.next_chunk = number.saturating_add(1);
         self.next_offset = head.end_offset();
-        if !self.readers.is_empty() {
-            let payload = Bytes::from([&encoded, messages].concat());
-            match Chunk::decode(number, self.last_lsn, payload) {
-                Ok(chunk) => self.tail.push(chunk, window / 2),
-                Err(error) => unreachable!("what was just encoded: {error}"),
-            }
+        let bytes = (encoded.len() as u64).saturating_add(draft.messages().len() as u64);
+        let begins = self.segments.append(&head, bytes);
+        let gone = if begins { self.segments.retain(retention, now_ms) } else { None };
+        Numbered { log: self.log.id, number, head: encoded, draft, bytes, gone }
+    }
+
+    /// The chunk was staged and is durable with `lsn`: those who wait for it find it in memory.
+    fn keep_in_tail(&mut self, chunk: Numbered, lsn: Lsn, bytes_max: u64) {
+        self.last_lsn = lsn;
+        if self.readers.is_empty() {
+            return;
         }
-        let bytes = (encoded.len() as u64).saturating_add(messages.len() as u64);
-        if self.segments.append(&head, bytes)
-            && let Some(gone) = self.segments.retain(retention, now_ms)
-        {
-            staging.settle(self.log.id, &[gone]);
+        if chunk.bytes > bytes_max {
+            self.tail.clear();
+            return;
+        }
+        let payload = Bytes::from([&chunk.head, chunk.draft.messages()].concat());
+        match Chunk::decode(chunk.number, lsn, payload) {
+            Ok(chunk) => self.tail.push(chunk, bytes_max),
+            Err(error) => unreachable!("what was just encoded: {error}"),
         }
     }
 

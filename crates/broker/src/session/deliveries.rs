@@ -38,9 +38,10 @@ impl Unsettled {
     }
 }
 
-/// How many of them came to a consumer: what was got counts against no limit.
+/// How many of them count against the session's limit: not what was got, nor what came from a stream.
 pub(crate) fn consumed<'a>(deliveries: impl Iterator<Item = &'a Unsettled>) -> u32 {
-    u32::try_from(deliveries.filter(|delivery| delivery.consumer.is_some()).count()).unwrap_or(u32::MAX)
+    let counts = |delivery: &&Unsettled| delivery.consumer.is_some() && !delivery.queue.is_stream();
+    u32::try_from(deliveries.filter(counts).count()).unwrap_or(u32::MAX)
 }
 
 /// The deliveries 1, 2, 3, … of a session, as far as they are unsettled.

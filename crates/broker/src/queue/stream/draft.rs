@@ -71,8 +71,8 @@ impl Draft {
         u32::try_from(self.offsets_at.len()).unwrap_or(u32::MAX)
     }
 
-    /// The messages, numbered from `first_offset` on, and the filter.
-    pub(super) fn finish(&mut self, first_offset: u64) -> (&[u8], &[u8]) {
+    /// Numbers the messages from `first_offset` on. Returns the filter: all messages are in.
+    pub(super) fn finish(&mut self, first_offset: u64) -> &[u8] {
         for (offset, at) in (first_offset..).zip(&self.offsets_at) {
             // Told as a signed number; none gets that high.
             let place = at.and_then(|at| self.messages.get_mut(at..)?.first_chunk_mut::<8>());
@@ -80,7 +80,12 @@ impl Draft {
                 *place = offset.to_be_bytes();
             }
         }
-        (&self.messages, self.bloom.finish())
+        self.bloom.finish()
+    }
+
+    /// The messages as they stand in the chunk.
+    pub(super) fn messages(&self) -> &[u8] {
+        &self.messages
     }
 }
 

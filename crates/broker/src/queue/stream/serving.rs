@@ -6,12 +6,10 @@ use model::Message;
 use storage::{Fault, Lsn, Staging};
 
 use super::{
-    Draft, Stream,
-    chunk::Chunk,
-    filter::Filter,
-    log::Log,
+    Draft, Numbered, Stream,
+    errand::{Catch, Errand, READ_BYTES_MAX},
     reader::{Reader, Standing, Step},
-    seek::{Search, Wish},
+    seek::Wish,
 };
 use crate::{
     mailbox::{Delivery, Parcel, Pushed},
@@ -20,102 +18,6 @@ use crate::{
         delivery::RUN_DELIVERIES_MAX,
     },
 };
-
-/// Bytes read for one consumer at once, while the node has plenty of memory.
-const READ_BYTES_MAX: u64 = 512 * 1024;
-
-/// What is to be read for a consumer.
-#[derive(Debug)]
-struct Errand {
-    key: ConsumerKey,
-    log: Log,
-    task: Task,
-    /// What was durable when it began.
-    flushed: Lsn,
-}
-
-#[derive(Debug)]
-enum Task {
-    Search(Search),
-    Read { from: u64, bytes: u64, filter: Option<Filter> },
-}
-
-/// What it brought.
-#[derive(Debug)]
-enum Catch {
-    /// Where the consumer begins.
-    Place(u64),
-    /// Chunks, and the number behind the last that was looked at; None if there was none.
-    Chunks(Vec<Chunk>, Option<u64>),
-}
-
-impl Errand {
-    /// Waits for the disk.
-    fn run(&self) -> Result<Catch, Fault> {
-        match &self.task {
-            Task::Search(search) => search.run(&self.log).map(Catch::Place),
-            Task::Read { from, bytes, filter } => {
-                let mut chunks = self.log.read(*from, *bytes)?;
-                let next = chunks.last().map(|last| last.number.saturating_add(1));
-                if let Some(filter) = filter {
-                    chunks.retain(|chunk| filter.may_match(chunk.filter()));
-                }
-                Ok(Catch::Chunks(chunks, next))
-            }
-        }
-    }
-}
-
-impl Stream {
-    /// What is to be read next.
-    fn next_errand(&mut self, window: u64, flushed: Lsn) -> Option<Errand> {
-        let key = self.asking.pop_front()?;
-        let reader = self.readers.get(&key)?;
-        let task = match &reader.search {
-            Some(search) => Task::Search(search.clone()),
-            None => Task::Read {
-                from: reader.next_chunk,
-                bytes: READ_BYTES_MAX.min(window / 4),
-                filter: reader.filter.clone(),
-            },
-        };
-        Some(Errand { key, log: self.log.clone(), task, flushed })
-    }
-
-    /// Takes what an errand brought. False if its consumer must wait until more is durable.
-    fn take(&mut self, errand: &Errand, catch: Catch) -> bool {
-        let Some(reader) = self.readers.get_mut(&errand.key) else { return true };
-        reader.is_asking = false;
-        match catch {
-            Catch::Place(chunk) => {
-                reader.search = None;
-                reader.next_chunk = chunk;
-            }
-            Catch::Chunks(chunks, Some(next)) => {
-                let before = reader.ahead_bytes();
-                reader.take(chunks, next);
-                self.ahead_bytes =
-                    self.ahead_bytes.saturating_sub(before).saturating_add(reader.ahead_bytes());
-            }
-            Catch::Chunks(_, None) if self.last_lsn <= errand.flushed => {
-                // All is durable, and it is not there: it is lost.
-                reader.next_chunk = self.next_chunk;
-            }
-            Catch::Chunks(_, None) => {
-                if reader.standing == Standing::Starved {
-                    reader.standing = Standing::AtEnd;
-                    self.at_end.push(errand.key);
-                }
-                return false;
-            }
-        }
-        if reader.standing == Standing::Starved {
-            reader.standing = Standing::Due;
-            self.due.push_back(errand.key);
-        }
-        true
-    }
-}
 
 impl Queue {
     /// Appends messages to the stream. Returns when they are safe: once this position of the log is durable.
@@ -130,27 +32,45 @@ impl Queue {
         if self.is_deleted() {
             return Lsn(0);
         }
+        let chunks = self.number(&mut state, drafts, out.now_ms);
         let mut staging = self.engine.stage();
-        for draft in drafts {
-            self.append_chunk(&mut state, &mut staging, draft, out.now_ms);
+        for chunk in &chunks {
+            chunk.stage(&mut staging);
         }
         let lsn = staging.lsn();
         drop(staging);
+        self.keep_in_tail(&mut state, chunks, lsn);
         self.serve_all(&mut state, out);
         self.account(&mut state);
         lsn
     }
 
-    /// Appends a chunk to the stream, if the queue is one.
-    pub(in crate::queue) fn append_chunk(
+    /// Appends a message as part of a group.
+    pub(in crate::queue) fn append_to_stream(
         &self,
         state: &mut State,
         staging: &mut Staging<'_>,
-        draft: Draft,
+        message: Arc<Message>,
         now_ms: u64,
     ) {
-        if let Some(stream) = &mut state.stream {
-            stream.append(draft, &state.rules.retention, now_ms, self.memory.window(), staging);
+        let drafts = Draft::all_of(std::iter::once(message), state.rules.retention.filter_bytes);
+        let chunks = self.number(state, drafts, now_ms);
+        for chunk in &chunks {
+            chunk.stage(staging);
+        }
+        self.keep_in_tail(state, chunks, staging.lsn());
+    }
+
+    fn number(&self, state: &mut State, drafts: Vec<Draft>, now_ms: u64) -> Vec<Numbered> {
+        let State { stream, rules, .. } = state;
+        let Some(stream) = stream else { return Vec::new() };
+        drafts.into_iter().map(|draft| stream.number(draft, &rules.retention, now_ms)).collect()
+    }
+
+    fn keep_in_tail(&self, state: &mut State, chunks: Vec<Numbered>, lsn: Lsn) {
+        let Some(stream) = &mut state.stream else { return };
+        for chunk in chunks {
+            stream.keep_in_tail(chunk, lsn, self.memory.window() / 2);
         }
     }
 

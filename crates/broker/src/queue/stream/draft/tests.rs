@@ -34,8 +34,8 @@ fn message(headers: Option<&Table>, delivery_mode: Option<u8>, body: &[u8]) -> M
 fn finished(mut draft: Draft, first_offset: u64) -> Vec<Message> {
     let segment = Membership { first_chunk: 0, first_offset, bytes_before: 0 };
     let head = Head { messages: draft.count(), first_offset, appended_ms: 0, segment };
-    let (messages, filter) = draft.finish(first_offset);
-    let chunk = Chunk::decode(0, Lsn(0), [&head.encode(filter), messages].concat().into()).unwrap();
+    let encoded = head.encode(draft.finish(first_offset));
+    let chunk = Chunk::decode(0, Lsn(0), [&encoded, draft.messages()].concat().into()).unwrap();
     let mut at = chunk.messages_at();
     let mut found = Vec::new();
     while let Some((bytes, next)) = chunk.message_at(at) {
