@@ -54,8 +54,10 @@ def answers(host: str, port: int) -> bool:
 class Own:
     """A `harefoot` process. `kill` and `start` may alternate on the same data folder; `stop` is the clean end."""
 
-    def __init__(self, binary: Path, data: Path, port: int = 0, log: Path | None = None, config: Path | None = None):
-        self.binary, self.data, self.log, self.config = binary, data, log, config
+    def __init__(
+        self, binary: Path, data: Path, port: int = 0, log: Path | None = None, config: Path | None = None, http: int = 0
+    ):
+        self.binary, self.data, self.log, self.config, self.http = binary, data, log, config, http
         self.host, self.port = "127.0.0.1", port or free_port()
         self.child: subprocess.Popen | None = None
 
@@ -63,7 +65,7 @@ class Own:
         """Starts the process and does not wait for it."""
         command = [
             str(self.binary), "serve", "--data-dir", str(self.data), "--listen", f"{self.host}:{self.port}",
-            "--management-listen", "none", "--metrics-listen", "none", *(["--listen", f"[::1]:{self.port}"] if has_ipv6() else []),
+            "--management-listen", f"{self.host}:{self.http}" if self.http else "none", "--metrics-listen", "none", *(["--listen", f"[::1]:{self.port}"] if has_ipv6() else []),
             *(["--config", str(self.config)] if self.config else []),
         ]
         with open(self.log or os.devnull, "ab") as out:

@@ -14,13 +14,14 @@ use std::{
 };
 
 use foldhash::fast::FixedState;
-use model::{Name, Refusal};
+use model::{Name, Refusal, Secret};
 use parking_lot::{Condvar, Mutex, RwLock};
 use storage::{Engine, Fault, LogId, Lsn};
 
 use crate::{
     census::Census,
     client::Client,
+    connected::{Connected, Register},
     dead_letter::{self, Letter},
     durability::Durability,
     flow::{Alarms, Memory},
@@ -96,6 +97,7 @@ pub struct Broker {
     reads_wanted: Condvar,
     pub(crate) replies: Replies,
     pub(crate) census: Arc<Census>,
+    pub(crate) register: Register,
     timers: Timers,
     clients: Mutex<BTreeMap<ConnectionId, Arc<Mailbox>>>,
     next_connection: AtomicU64,
@@ -133,6 +135,7 @@ impl Broker {
             reads_wanted: Condvar::new(),
             replies: Replies::default(),
             census: Arc::default(),
+            register: Register::default(),
             timers: Timers::default(),
             clients: Mutex::default(),
             next_connection: AtomicU64::new(1),
@@ -201,6 +204,7 @@ impl Broker {
 
     pub(crate) fn disconnect(&self, id: ConnectionId) {
         self.clients.lock().remove(&id);
+        self.register.leave(id);
     }
 
     /// Asks every connection to end, with this reason.
@@ -213,6 +217,17 @@ impl Broker {
     /// How many connections there are.
     pub fn client_count(&self) -> usize {
         self.clients.lock().len()
+    }
+
+    /// The connections that are in a vhost, in the order in which they came.
+    pub fn connected(&self) -> Vec<Arc<Connected>> {
+        self.register.all()
+    }
+
+    /// Whether this is the user's password, and the user may log in from there. Takes as long for a user that does not exist.
+    pub fn is_login(&self, user: &Name, password: &Secret, is_loopback: bool) -> bool {
+        let is_known = self.topology.read().authenticate(user, password);
+        is_known && (is_loopback || !self.settings.loopback_users.contains(user))
     }
 
     /// The topology, to be read.
@@ -239,6 +254,35 @@ impl Broker {
     pub(crate) fn live_queues(&self, ids: &[QueueId]) -> Arc<[Arc<Queue>]> {
         let queues = self.queues.read();
         ids.iter().filter_map(|id| queues.get(&id.0).cloned()).collect()
+    }
+
+    /// Changes the metadata by several entries, between which nothing else comes.
+    ///
+    /// # Errors
+    /// When an entry cannot be written down; those before it are.
+    pub fn change_all(
+        &self,
+        now_ms: u64,
+        wish: impl FnOnce(&Topology) -> Vec<Entry>,
+    ) -> Result<Lsn, Refusal> {
+        let mut facts = Vec::new();
+        let last = {
+            let mut metadata = self.metadata.lock();
+            let entries = wish(&self.topology.read());
+            for entry in entries {
+                let mut its_facts = Vec::new();
+                self.apply(&mut metadata, now_ms, entry, &mut its_facts)?;
+                facts.append(&mut its_facts);
+            }
+            metadata.last
+        };
+        self.deliver_histories(now_ms, facts);
+        Ok(last)
+    }
+
+    /// Waits until the log is on disk up to there. For a thread that may block.
+    pub fn wait_durable(&self, position: Lsn) {
+        self.durability.block(&self.engine, position);
     }
 
     /// Changes the metadata: `wish` looks at the topology and says what is to be applied, or refuses.

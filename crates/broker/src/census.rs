@@ -2,11 +2,16 @@
 //!
 //! Who is counted holds a [`Seat`] or a [`SessionSeat`]; the count goes down when that is dropped, however that comes.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+};
 
 use foldhash::fast::FixedState;
 use model::{Name, Refusal};
 use parking_lot::Mutex;
+
+use crate::connected::Connected;
 
 /// See the module's documentation.
 #[derive(Default, Debug)]
@@ -55,6 +60,7 @@ pub(crate) struct Seat {
 pub(crate) struct SessionSeat {
     census: Arc<Census>,
     user: Name,
+    connection: Option<Arc<Connected>>,
 }
 
 impl Census {
@@ -90,6 +96,7 @@ impl Census {
         self: &Arc<Self>,
         (node, node_max): (&Name, Option<u64>),
         (user, user_max): (&Name, Option<u64>),
+        connection: Option<Arc<Connected>>,
     ) -> Result<SessionSeat, Refusal> {
         let mut counts = self.0.lock();
         if let Some(sessions_max) = node_max.filter(|max| counts.sessions >= *max) {
@@ -102,7 +109,10 @@ impl Census {
         }
         counts.sessions = counts.sessions.saturating_add(1);
         counts.sessions_of_user.add(user);
-        Ok(SessionSeat { census: Arc::clone(self), user: user.clone() })
+        if let Some(connection) = &connection {
+            connection.sessions.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(SessionSeat { census: Arc::clone(self), user: user.clone(), connection })
     }
 }
 
@@ -116,6 +126,9 @@ impl Drop for Seat {
 
 impl Drop for SessionSeat {
     fn drop(&mut self) {
+        if let Some(connection) = &self.connection {
+            connection.sessions.fetch_sub(1, Ordering::Relaxed);
+        }
         let mut counts = self.census.0.lock();
         counts.sessions = counts.sessions.saturating_sub(1);
         counts.sessions_of_user.remove(&self.user);

@@ -21,6 +21,7 @@ use crate::{
     access::Granted,
     broker::Broker,
     census::Seat,
+    connected::{Connected, Ends},
     mailbox::{Mail, Mailbox, Notice},
     name_maker::NameMaker,
     publishes::{Origin, Publishes},
@@ -49,8 +50,14 @@ pub struct Client {
     mailbox: Arc<Mailbox>,
     user: Name,
     vhost: Name,
+    /// How it logged in.
+    mechanism: &'static str,
+    /// Where it comes from.
+    ends: Option<Ends>,
     /// Its place in the vhost, once it is in.
     seat: Option<Seat>,
+    /// What operators see of it from then on.
+    connected: Option<Arc<Connected>>,
     granted: Granted,
     sessions: BTreeMap<SessionId, Session>,
     /// What can be said at once.
@@ -96,7 +103,10 @@ impl Client {
             mailbox,
             user: Name::default(),
             vhost: Name::default(),
+            mechanism: "",
+            ends: None,
             seat: None,
+            connected: None,
             granted: Granted::default(),
             sessions: BTreeMap::new(),
             events: VecDeque::new(),
@@ -119,6 +129,11 @@ impl Client {
         }
     }
 
+    /// Says where the connection comes from, for operators. To be called before it enters a vhost.
+    pub fn set_ends(&mut self, ends: Ends) {
+        self.ends = Some(ends);
+    }
+
     /// Does what the peer asks; the answers come out of [`Client::poll_event`].
     pub fn handle_command(&mut self, now_ms: u64, command: Command) {
         self.now_ms = now_ms;
@@ -136,7 +151,7 @@ impl Client {
             Command::Authenticate { mechanism, user, password } => {
                 self.authenticate(mechanism, user, &password)
             }
-            Command::Open { vhost, .. } => self.open(vhost),
+            Command::Open { vhost, client_properties } => self.open(vhost, &client_properties),
             Command::UpdateSecret { .. } => self.update_secret(),
             Command::Close => {
                 self.hand_over();

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use storage::{Engine, Lsn};
 
 use crate::{mailbox::Mailbox, queue::Queue};
@@ -14,6 +14,8 @@ use crate::{mailbox::Mailbox, queue::Queue};
 #[derive(Debug, Default)]
 pub(crate) struct Durability {
     waiting: Mutex<Vec<(Lsn, Waiting)>>,
+    /// Rung after each flush, for threads that wait.
+    flushed: Condvar,
 }
 
 #[derive(Debug)]
@@ -43,9 +45,18 @@ impl Durability {
         true
     }
 
+    /// Blocks until `lsn` is durable.
+    pub(crate) fn block(&self, engine: &Engine, lsn: Lsn) {
+        let mut waiting = self.waiting.lock();
+        while engine.flushed() < lsn {
+            self.flushed.wait(&mut waiting);
+        }
+    }
+
     /// Everything up to `lsn` is durable: rings the connections and returns the queues that waited for it.
     pub(crate) fn reached(&self, lsn: Lsn) -> Vec<Arc<Queue>> {
         let reached: Vec<_> = self.waiting.lock().extract_if(.., |(wanted, _)| *wanted <= lsn).collect();
+        self.flushed.notify_all();
         let mut queues = Vec::new();
         for (_, waiting) in reached {
             match waiting {

@@ -71,6 +71,12 @@ impl Alarms {
         }
     }
 
+    /// What the node is short of now, in RabbitMQ's words.
+    pub fn resources(&self) -> Vec<&'static str> {
+        let all = [("memory", &self.is_memory_low), ("disk", &self.is_disk_low)];
+        all.into_iter().filter(|(_, is_low)| is_low.load(Ordering::Acquire)).map(|(name, _)| name).collect()
+    }
+
     /// Sets or lifts the memory alarm; true if that changed it.
     pub fn set_memory(&self, is_low: bool) -> bool {
         self.set(&self.is_memory_low, is_low)

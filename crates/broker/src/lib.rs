@@ -19,6 +19,7 @@ pub mod argument;
 pub mod broker;
 mod census;
 pub mod client;
+mod connected;
 pub mod dead_letter;
 mod durability;
 pub mod flow;
@@ -35,6 +36,7 @@ pub mod topology;
 
 pub use broker::{Broker, Settings};
 pub use client::Client;
+pub use connected::{Connected, Ends};
 pub use mailbox::{Bell, Mailbox};
 pub use metadata::RecoveryError;
 pub use topology::First;

@@ -226,6 +226,11 @@ impl Queue {
         (ready, state.levels.unsettled(), consumers)
     }
 
+    /// Bytes of ready messages in memory.
+    pub fn resident_bytes(&self) -> u64 {
+        self.state.lock().levels.resident()
+    }
+
     /// What it lives by now.
     pub fn rules(&self) -> Rules {
         self.state.lock().rules.clone()

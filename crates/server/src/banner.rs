@@ -12,7 +12,12 @@ use crate::config::Settings;
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What to print once the node listens on `bound` and works in `data_dir`. No password but the well-known one is shown.
-pub(crate) fn banner(settings: &Settings, bound: &[SocketAddr], data_dir: &Path) -> String {
+pub(crate) fn banner(
+    settings: &Settings,
+    bound: &[SocketAddr],
+    http: &[SocketAddr],
+    data_dir: &Path,
+) -> String {
     let mut text = format!("Harefoot {VERSION} is ready.\n");
     let mut line = |name: &str, value: &str| {
         // Writing to a String cannot fail.
@@ -22,6 +27,9 @@ pub(crate) fn banner(settings: &Settings, bound: &[SocketAddr], data_dir: &Path)
     match urls.as_slice() {
         [] => line("listening", "nowhere (AMQP is switched off)"),
         urls => line("listening", &urls.join("  ")),
+    }
+    if let Some(address) = http.first() {
+        line("HTTP API", &format!("http://{address}/api/overview"));
     }
     if !bound.is_empty() && bound.iter().all(|address| address.ip().is_loopback()) {
         let port = bound.first().map_or(0, SocketAddr::port);
@@ -71,7 +79,7 @@ mod tests {
 
     fn text(settings: &Settings, bound: &[&str]) -> String {
         let bound: Vec<_> = bound.iter().map(|address| address.parse().unwrap()).collect();
-        banner(settings, &bound, Path::new("/srv/data"))
+        banner(settings, &bound, &["127.0.0.1:15672".parse().unwrap()], Path::new("/srv/data"))
     }
 
     #[test]
@@ -80,13 +88,14 @@ mod tests {
         for part in [
             "amqp://127.0.0.1:5672  amqp://[::1]:5672\n",
             "--listen 0.0.0.0:5672",
+            "HTTP API   http://127.0.0.1:15672/api/overview\n",
             "data       /srv/data\n",
             "guest, password guest, from this machine only; vhost /\n",
             "ConnectionParameters('localhost', 5672)",
         ] {
             assert!(text.contains(part), "{part:?} in\n{text}");
         }
-        assert!(text.lines().count() <= 6);
+        assert!(text.lines().count() <= 7);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use std::{
 };
 
 use amqp091::{Connection, End};
-use broker::{Bell, Broker, Client};
+use broker::{Bell, Broker, Client, Ends};
 use model::Event;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
@@ -60,7 +60,10 @@ pub(crate) async fn serve(
     seed: [u8; 16],
 ) {
     let bell = poll_fn(|cx| Poll::Ready(Arc::new(TaskBell(cx.waker().clone())))).await;
-    let client = broker.connect(bell, peer.ip().to_canonical().is_loopback(), seed);
+    let mut client = broker.connect(bell, peer.ip().to_canonical().is_loopback(), seed);
+    if let Ok(local) = stream.local_addr() {
+        client.set_ends(Ends { peer, local });
+    }
     let now = Instant::now();
     let machine = Connection::new(settings, now.into_std());
     let armed = machine.poll_timeout().map_or_else(|| far_from(now), Instant::from_std);

@@ -27,6 +27,12 @@ pub(crate) fn raise_open_files() -> OpenFiles {
     }
 }
 
+/// How many files and sockets are open now, and how many may be.
+pub(crate) fn open_files() -> (u64, u64) {
+    let now = std::fs::read_dir("/proc/self/fd").map_or(0, |files| files.count() as u64);
+    (now, rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX))
+}
+
 /// The memory that this process can have: what the machine has, or less if one of its cgroups allows less.
 pub(crate) fn total_memory_bytes() -> Option<u64> {
     let read = |path: &Path| std::fs::read_to_string(path).ok();

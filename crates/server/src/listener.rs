@@ -29,6 +29,21 @@ pub(crate) fn bind_all(listens: &[Listen]) -> Result<Vec<TcpListener>, Failure> 
     Ok(bound)
 }
 
+/// As [`bind_all`], but what is optional may also be taken: a second node on a machine starts without.
+pub(crate) fn bind_free(listens: &[Listen]) -> Result<Vec<TcpListener>, Failure> {
+    let mut free = Vec::new();
+    for listen in listens {
+        match bind_all(std::slice::from_ref(listen)) {
+            Ok(bound) => free.extend(bound),
+            Err(Failure::PortBusy { address }) if listen.optional => {
+                tracing::warn!(%address, "the port is taken: the HTTP API does not listen there; --management-listen says where it is to");
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(free)
+}
+
 fn cannot_listen(address: SocketAddr, error: io::Error) -> Failure {
     if error.kind() == io::ErrorKind::AddrInUse {
         return Failure::PortBusy { address };

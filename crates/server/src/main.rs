@@ -12,10 +12,12 @@ mod connection;
 mod data_folder;
 mod environment;
 mod exit;
+mod http;
 mod limits;
 mod listener;
 mod log;
 mod node;
+mod surroundings;
 mod threads;
 mod watch;
 

@@ -7,12 +7,17 @@ use std::{
     time::Duration,
 };
 
+use amqp091::reply::Reply;
 use anyhow::{Context, anyhow};
 use broker::{Broker, First, topology::PermissionPatterns};
-use model::{Name, Secret, Value};
+use management::{Api, Listening};
+use model::{Name, Refusal, Secret, Value};
 use rustix::rand::{GetRandomFlags, getrandom};
 use storage::{Engine, Fault, disk::os::OsDisk};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
 
 use crate::{
     banner,
@@ -23,8 +28,10 @@ use crate::{
     connection::wall_clock_ms,
     data_folder::DataFolder,
     exit::Failure,
+    http::Site,
     limits,
     listener::{self, Service},
+    surroundings::Surroundings,
     threads::Threads,
     watch::Watch,
 };
@@ -55,7 +62,8 @@ pub(crate) fn run(settings: &Settings, folder: &DataFolder) -> Result<(), Failur
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let served = runtime.block_on(serve(settings, folder, &broker, watch));
+    let surroundings = Surroundings::new(settings, &engine, memory_bytes, folder.path().to_owned());
+    let served = runtime.block_on(serve(settings, folder, &broker, watch, surroundings));
     runtime.shutdown_timeout(GOODBYE);
     threads.stop();
     let is_marked = engine
@@ -150,23 +158,28 @@ async fn serve(
     folder: &DataFolder,
     broker: &Arc<Broker>,
     watch: Arc<Watch>,
+    surroundings: Surroundings,
 ) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
     let listeners = listener::bind_all(&settings.listeners.amqp)?;
-    let bound: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+    let bound = addresses(&listeners);
     let service = Service {
         broker: Arc::clone(broker),
         settings: Arc::new(amqp_settings(settings)),
         connections_max: settings.connection.connections_max,
     };
+    let management = listener::bind_free(&settings.listeners.management)?;
+    let http = addresses(&management);
+    let site = Site::new(api(settings, broker, surroundings, &bound, &http));
     let mut tasks: Vec<_> = listeners
         .into_iter()
         .map(|listener| tokio::spawn(listener::accept(listener, service.clone())))
         .collect();
+    tasks.extend(management.into_iter().map(|listener| tokio::spawn(site.clone().accept(listener))));
     tasks.push(tokio::spawn(async move { watch.run().await }));
     io::stdout()
-        .write_all(banner::banner(settings, &bound, folder.path()).as_bytes())
+        .write_all(banner::banner(settings, &bound, &http, folder.path()).as_bytes())
         .context("cannot print where the node listens")?;
     tokio::select! {
         _ = terminate.recv() => tracing::info!("told to stop (SIGTERM)"),
@@ -177,6 +190,37 @@ async fn serve(
     }
     drain(broker).await;
     Ok(())
+}
+
+fn addresses(listeners: &[TcpListener]) -> Vec<SocketAddr> {
+    listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+}
+
+/// The HTTP API of this node.
+fn api(
+    settings: &Settings,
+    broker: &Arc<Broker>,
+    surroundings: Surroundings,
+    amqp: &[SocketAddr],
+    http: &[SocketAddr],
+) -> Api {
+    let identity = management::Identity {
+        node: settings.node_name.clone(),
+        rabbitmq_version: settings.identity.version.clone(),
+        product_name: settings.identity.product.clone(),
+        version: banner::VERSION.to_owned(),
+        processors: std::thread::available_parallelism().map_or(1, usize::from),
+        process_id: std::process::id(),
+    };
+    let on = |protocol| move |address: &SocketAddr| Listening { protocol, address: *address };
+    let listening = amqp.iter().map(on("amqp")).chain(http.iter().map(on("http"))).collect();
+    Api::new(Arc::clone(broker), Arc::new(surroundings), in_words, identity, listening)
+}
+
+/// A refusal as a client of AMQP would be told it.
+fn in_words(refusal: &Refusal) -> (u16, String) {
+    let reply = Reply::from_refusal(refusal);
+    (reply.code.number(), reply.text)
 }
 
 /// Says goodbye to every connection and waits a little for it to be heard.

@@ -1,35 +1,52 @@
 //! Who the peer is and which vhost it enters.
 
-use model::{Event, Name, Refusal, Secret, SessionEvent, SessionId};
+use std::sync::{Arc, atomic::AtomicU32};
+
+use model::{Event, Name, Refusal, Secret, SessionEvent, SessionId, Table};
 
 use super::Client;
-use crate::{census::Seat, session::Session};
+use crate::{census::Seat, connected::Connected, session::Session};
 
 impl Client {
     pub(super) fn authenticate(&mut self, mechanism: &'static str, user: Name, password: &Secret) {
-        let is_known = self.broker.topology.read().authenticate(&user, password);
-        let is_kept_local = self.broker.settings.loopback_users.contains(&user);
-        if is_known && is_kept_local && !self.is_loopback {
-            tracing::warn!(%user, "login refused: this user can only connect from the local host");
-        } else if is_known {
+        if self.broker.is_login(&user, password, self.is_loopback) {
             self.user = user.clone();
+            self.mechanism = mechanism;
             self.events.push_back(Event::Authenticated { user });
             return;
-        } else {
-            tracing::warn!(%user, mechanism, "login refused: unknown user or wrong password");
         }
+        tracing::warn!(%user, mechanism, "login refused: unknown user, wrong password, or not from the local host");
         self.events.push_back(Event::AuthenticationRefused { mechanism });
     }
 
-    pub(super) fn open(&mut self, vhost: Name) {
+    pub(super) fn open(&mut self, vhost: Name, client_properties: &Table) {
         match self.enter(&vhost) {
             Ok(seat) => {
                 self.seat = Some(seat);
                 self.vhost = vhost;
+                self.register(client_properties);
                 self.events.push_back(Event::Opened);
             }
             Err(refusal) => self.events.push_back(Event::Refused(refusal)),
         }
+    }
+
+    fn register(&mut self, client_properties: &Table) {
+        let mut encoded = Vec::new();
+        client_properties.encode_fields(&mut encoded);
+        let connected = Arc::new(Connected {
+            id: self.id,
+            user: self.user.clone(),
+            vhost: self.vhost.clone(),
+            mechanism: self.mechanism,
+            since_ms: self.now_ms,
+            ends: self.ends,
+            client_properties: encoded.into(),
+            sessions: AtomicU32::new(0),
+            mailbox: Arc::clone(&self.mailbox),
+        });
+        self.broker.register.enter(Arc::clone(&connected));
+        self.connected = Some(connected);
     }
 
     /// Checks in RabbitMQ's order: the node's limit, the vhost and its limit, the user's limit, permissions.
@@ -54,14 +71,15 @@ impl Client {
         let user_max = self.broker.topology.read().user(&self.user).and_then(|user| user.limits.max_channels);
         let settings = &self.broker.settings;
         let node = (&settings.node, settings.sessions_max);
-        let event = match self.broker.census.open_session(node, (&self.user, user_max)) {
-            Ok(seat) => {
-                let session = Session::new(id, seat, settings.consumer_timeout_ms);
-                self.sessions.insert(id, session);
-                SessionEvent::Opened
-            }
-            Err(refusal) => SessionEvent::Refused(refusal),
-        };
+        let event =
+            match self.broker.census.open_session(node, (&self.user, user_max), self.connected.clone()) {
+                Ok(seat) => {
+                    let session = Session::new(id, seat, settings.consumer_timeout_ms);
+                    self.sessions.insert(id, session);
+                    SessionEvent::Opened
+                }
+                Err(refusal) => SessionEvent::Refused(refusal),
+            };
         self.say(id, event);
     }
 

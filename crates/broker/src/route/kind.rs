@@ -87,6 +87,11 @@ impl Kind {
     /// Patterns of words.
     pub const TOPIC: Self = Self(&KINDS[3]);
 
+    /// Every type that exists here.
+    pub fn all() -> impl Iterator<Item = Self> {
+        KINDS.iter().map(Self)
+    }
+
     /// The type called `name`.
     pub fn parse(name: &str) -> Option<Self> {
         KINDS.iter().find(|row| row.name == name).map(Self)

@@ -68,6 +68,18 @@ impl ApplyTo {
         })
     }
 
+    /// The word of the HTTP API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Queues => "queues",
+            Self::Exchanges => "exchanges",
+            Self::ClassicQueues => "classic_queues",
+            Self::QuorumQueues => "quorum_queues",
+            Self::Streams => "streams",
+        }
+    }
+
     fn includes(self, what: AppliedPolicy) -> bool {
         match (self, what) {
             (Self::All, _)

@@ -97,7 +97,7 @@ impl QueueKind {
     }
 
     /// Reads the value of `x-queue-type`.
-    pub(crate) fn parse(word: &[u8]) -> Option<Self> {
+    pub fn parse(word: &[u8]) -> Option<Self> {
         [Self::Classic, Self::Quorum, Self::Stream].into_iter().find(|kind| kind.name().as_bytes() == word)
     }
 }

@@ -3,13 +3,18 @@
 //! A file may say things in any order and in two ways (relative and absolute, `none` and names); only when all of it is
 //! read is it clear what holds. Not here: which source wins (`config` applies them from the weakest to the strongest).
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+};
 
 use model::Name;
 
 use super::{
     problem::{Fault, Notice, Origin, Problem, Warning},
-    settings::{ConnectionLimits, DiskFreeLimit, Listen, LogLevel, Mechanism, Settings, Watermark},
+    settings::{
+        ConnectionLimits, DiskFreeLimit, Listen, LogLevel, MANAGEMENT_PORT, Mechanism, Settings, Watermark,
+    },
 };
 
 /// What a file has said, beside what it could put into the settings at once.
@@ -20,6 +25,7 @@ pub(crate) struct Draft {
     pub(crate) at: Origin,
     pub(crate) listeners: Vec<Listen>,
     pub(crate) is_deaf: bool,
+    pub(crate) management: Management,
     pub(crate) tags: BTreeMap<String, bool>,
     pub(crate) loopback_none: bool,
     pub(crate) mechanisms: BTreeMap<Rank, (String, Origin)>,
@@ -46,6 +52,24 @@ impl<R, A> Default for Alternatives<R, A> {
     }
 }
 
+/// Where the HTTP API is to listen.
+#[derive(Debug, Default)]
+pub(crate) struct Management {
+    pub(crate) ip: Option<IpAddr>,
+    pub(crate) port: Option<u16>,
+}
+
+impl Management {
+    /// None if nothing was said.
+    fn listens(&self) -> Option<Vec<Listen>> {
+        let port = self.port.unwrap_or(MANAGEMENT_PORT);
+        match self.ip {
+            Some(ip) => Some(Listen::on(SocketAddr::new(ip, port))),
+            None => self.port.map(Listen::everywhere),
+        }
+    }
+}
+
 /// Log levels by how exactly they are meant.
 #[derive(Debug, Default)]
 pub(crate) struct Levels {
@@ -60,6 +84,7 @@ impl Draft {
             at: Origin::Line(0),
             listeners: Vec::new(),
             is_deaf: false,
+            management: Management::default(),
             tags: BTreeMap::new(),
             loopback_none: false,
             mechanisms: BTreeMap::new(),
@@ -104,6 +129,9 @@ impl Draft {
             self.settings.listeners.amqp = Vec::new();
         } else if !self.listeners.is_empty() {
             self.settings.listeners.amqp = distinct(std::mem::take(&mut self.listeners));
+        }
+        if let Some(listens) = self.management.listens() {
+            self.settings.listeners.management = listens;
         }
         if !self.tags.is_empty() {
             let tags = std::mem::take(&mut self.tags);

@@ -3,6 +3,8 @@
 //! A kind knows how its value is read, how it is described, and (a function of the row) where it goes. Not here: the
 //! rows (`table`), and the keys of RabbitMQ that have no effect (`foreign`).
 
+use std::net::IpAddr;
+
 use model::{Name, Secret};
 
 use super::{draft::Draft, lines::Line, problem::Fault, settings::Listen, value};
@@ -70,6 +72,10 @@ pub(crate) enum Kind {
     /// A port, or an address with a port.
     Address {
         set: Set<Vec<Listen>>,
+    },
+    /// An address without a port.
+    Ip {
+        set: Set<IpAddr>,
     },
 }
 
@@ -160,6 +166,7 @@ impl Key {
                 put(draft, part, *set, secret)
             }
             Kind::Address { set } => put(draft, part, *set, value::listen(text)),
+            Kind::Ip { set } => put(draft, part, *set, text.parse().ok()),
         };
         known.ok_or_else(|| self.wrong(line))
     }
@@ -212,6 +219,7 @@ impl Kind {
             Self::Text { .. } => "a text".to_owned(),
             Self::Name { .. } => "a name of 1 to 255 bytes".to_owned(),
             Self::Secret { .. } => "a text that is not empty".to_owned(),
+            Self::Ip { .. } => "an IP address such as 127.0.0.1".to_owned(),
             Self::Address { .. } => {
                 "a port, or an address with a port: 5672, 127.0.0.1:5672, [::1]:5672".to_owned()
             }

@@ -15,6 +15,8 @@ use super::problem::Warning;
 
 /// The port of AMQP without TLS.
 pub(crate) const AMQP_PORT: u16 = 5672;
+/// The port of the HTTP API without TLS.
+pub(crate) const MANAGEMENT_PORT: u16 = 15672;
 /// Below this RabbitMQ raises its disk alarm unless told otherwise.
 const DISK_FREE_DEFAULT_BYTES: u64 = 50_000_000;
 
@@ -42,7 +44,7 @@ pub(crate) struct Settings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Listeners {
     pub(crate) amqp: Vec<Listen>,
-    /// The HTTP API; empty for none.
+    /// The HTTP API; empty for none. What nobody asked for is left out where the port is taken.
     pub(crate) management: Vec<Listen>,
     /// The metrics endpoint; empty for none.
     pub(crate) metrics: Vec<Listen>,
@@ -53,7 +55,8 @@ pub(crate) struct Listeners {
 pub(crate) struct Listen {
     /// An IPv6 socket is always bound for IPv6 only: its IPv4 half, where wanted, is a [`Listen`] of its own.
     pub(crate) address: SocketAddr,
-    /// Whether a machine that does not have this address (`EADDRNOTAVAIL`, `EAFNOSUPPORT`) starts without it.
+    /// Whether a node starts without it where the machine does not have this address (`EADDRNOTAVAIL`, `EAFNOSUPPORT`)
+    /// or, for what was not asked for, where it is taken.
     pub(crate) optional: bool,
 }
 
@@ -70,6 +73,14 @@ impl Listen {
     pub(crate) fn loopback(port: u16) -> Vec<Self> {
         vec![
             Self::required((Ipv4Addr::LOCALHOST, port).into()),
+            Self::optional((Ipv6Addr::LOCALHOST, port).into()),
+        ]
+    }
+
+    /// Both loopback addresses, where nobody else is there first: for what was not asked for.
+    fn if_free(port: u16) -> Vec<Self> {
+        vec![
+            Self::optional((Ipv4Addr::LOCALHOST, port).into()),
             Self::optional((Ipv6Addr::LOCALHOST, port).into()),
         ]
     }
@@ -257,7 +268,7 @@ impl Settings {
             node_name: format!("rabbit@{hostname}"),
             listeners: Listeners {
                 amqp: Listen::loopback(AMQP_PORT),
-                management: Vec::new(),
+                management: Listen::if_free(MANAGEMENT_PORT),
                 metrics: Vec::new(),
             },
             first_user: FirstUser::default(),

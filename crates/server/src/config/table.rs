@@ -39,6 +39,31 @@ pub(crate) static KEYS: &[Key] = &[
         help: "`none` switches plain AMQP off, whatever `listeners.tcp.$name` says.",
         kind: Kind::OneOf { words: &["none"], set: |draft, _, _| draft.is_deaf = true },
     },
+    Key {
+        name: "management.tcp.port",
+        default: "(15672)",
+        help: "The port of the HTTP API. Where neither it nor an address is set, the API listens on the local host only, \
+               and not at all if the port is taken; with a port alone, on every address of the machine.",
+        kind: MANAGEMENT_PORT,
+    },
+    Key {
+        name: "management.tcp.ip",
+        default: "(127.0.0.1 and ::1)",
+        help: "The address of the HTTP API.",
+        kind: MANAGEMENT_IP,
+    },
+    Key {
+        name: "management.listener.port",
+        default: "(15672)",
+        help: "The older name of `management.tcp.port`.",
+        kind: MANAGEMENT_PORT,
+    },
+    Key {
+        name: "management.listener.ip",
+        default: "(127.0.0.1 and ::1)",
+        help: "The older name of `management.tcp.ip`.",
+        kind: MANAGEMENT_IP,
+    },
     // Who may log in.
     Key {
         name: "default_user",
@@ -372,6 +397,13 @@ pub(crate) static KEYS: &[Key] = &[
         kind: Kind::Text { set: |draft, _, text| draft.settings.data_dir = PathBuf::from(text) },
     },
 ];
+
+const MANAGEMENT_PORT: Kind = Kind::Integer {
+    range: Range::from(1, U16_MAX),
+    set: |draft, _, port| draft.management.port = Some(narrow(port, u16::MAX)),
+};
+
+const MANAGEMENT_IP: Kind = Kind::Ip { set: |draft, _, ip| draft.management.ip = Some(ip) };
 
 const CHANNELS: Kind = Kind::Integer {
     range: Range::from(0, U16_MAX),

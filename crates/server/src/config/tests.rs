@@ -212,7 +212,24 @@ fn the_stronger_source_wins() {
     assert_eq!(all.data_dir, PathBuf::from("/line"));
     assert_eq!(amqp(&all), ["127.0.0.1:3", "[::1]:3"]);
     assert_eq!(all.listeners.metrics.len(), 1);
-    assert_eq!(all.listeners.management, []);
+    assert!(all.listeners.management.iter().all(|listen| listen.optional), "nobody asked for it");
+}
+
+#[test]
+fn the_http_api_listens_where_it_is_told_to() {
+    let found = |line: &str, text: &str| {
+        let settings = resolve_all(line, &[], text).unwrap();
+        let listens = settings.listeners.management.iter();
+        listens
+            .map(|listen| format!("{}{}", listen.address, if listen.optional { "?" } else { "" }))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(found("", ""), ["127.0.0.1:15672?", "[::1]:15672?"]);
+    assert_eq!(found("", "management.tcp.port = 99"), ["0.0.0.0:99", "[::]:99?"]);
+    assert_eq!(found("", "management.listener.ip = 10.0.0.1"), ["10.0.0.1:15672"]);
+    assert_eq!(found("", "management.tcp.ip = ::1\nmanagement.tcp.port = 9"), ["[::1]:9"]);
+    assert_eq!(found("--management-listen none", "management.tcp.port = 99"), [""; 0]);
+    assert!(resolve_all("", &[], "management.tcp.ip = here").is_err());
 }
 
 #[test]
@@ -349,7 +366,7 @@ fn what_asks_for_nothing_is_accepted_silently() {
 
 #[test]
 fn keys_without_effect_get_one_warning_each() {
-    let text = "cluster_name = x\nnet_ticktime = 60\nmanagement.tcp.port = 15672\nstomp.listeners.tcp.1 = 61613\n\
+    let text = "cluster_name = x\nnet_ticktime = 60\nmanagement.rates_mode = basic\nstomp.listeners.tcp.1 = 61613\n\
                 mqtt.exchange = amq.topic\nquorum_queue.commands_soft_limit = 32\nnum_acceptors.tcp = 10\n\
                 tcp_listen_options.backlog = 128\nauth_mechanisms.1 = PLAIN\nauth_mechanisms.2 = EXTERNAL\n";
     let told = warnings(text);

@@ -1,0 +1,269 @@
+//! From a request to its response: login, the table of what there is, and the response's form.
+
+use std::{fmt, net::SocketAddr, sync::Arc};
+
+use broker::{
+    Broker,
+    topology::{Entry, Invalid, Topology},
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use model::{Name, Refusal};
+use serde_json::Value as Json;
+
+use crate::{
+    call::{Call, Query, parts},
+    conversation::no_vhost_access,
+    list,
+    login::{Caller, Right},
+    problem::Problem,
+    reply::{Answer, Reply},
+    world::{Explain, Identity, Listening, World},
+};
+
+mod bindings;
+mod connections;
+mod definitions;
+mod exchanges;
+mod health;
+mod limits;
+mod messages;
+mod node;
+mod parameters;
+mod permissions;
+mod policies;
+mod queues;
+mod routes;
+mod users;
+mod vhosts;
+
+/// The HTTP API of a node.
+pub struct Api {
+    broker: Arc<Broker>,
+    world: Arc<dyn World>,
+    explain: Explain,
+    identity: Identity,
+    listening: Vec<Listening>,
+}
+
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Api").field("node", &self.identity.node).finish_non_exhaustive()
+    }
+}
+
+impl Api {
+    /// The API of this broker.
+    pub fn new(
+        broker: Arc<Broker>,
+        world: Arc<dyn World>,
+        explain: Explain,
+        identity: Identity,
+        listening: Vec<Listening>,
+    ) -> Self {
+        Self { broker, world, explain, identity, listening }
+    }
+
+    /// The most bytes of a body: definitions are large, the rest is not.
+    pub fn body_bytes_max(path: &str) -> usize {
+        if path.starts_with("/api/definitions") { 50 * 1024 * 1024 } else { 1024 * 1024 }
+    }
+
+    /// Answers a request whose body is here as a whole. Waits for the disk.
+    pub fn answer(&self, request: &Request<Bytes>, peer: SocketAddr) -> Response<Bytes> {
+        let outcome = self.outcome(request, peer);
+        if let Err(Problem::Internal) = &outcome {
+            tracing::error!(path = request.uri().path(), "an HTTP request failed inside the broker");
+        }
+        let mut response = match outcome {
+            Ok((status, body, header)) => {
+                let mut response = respond(status, body.as_ref());
+                if let Some((name, text)) = header
+                    && let Ok(value) = HeaderValue::try_from(text)
+                {
+                    response.headers_mut().insert(name, value);
+                }
+                response
+            }
+            Err(problem) => refuse(&problem),
+        };
+        if request.method() == Method::HEAD {
+            *response.body_mut() = Bytes::new();
+        }
+        secure(response.headers_mut());
+        response
+    }
+
+    fn outcome(&self, request: &Request<Bytes>, peer: SocketAddr) -> Result<Shaped, Problem> {
+        let path = parts(request.uri().path()).ok_or_else(|| Problem::bad("the path is not UTF-8"))?;
+        let (api, path) = path.split_first().ok_or(Problem::NotFound)?;
+        if api != "api" {
+            return Err(Problem::NotFound);
+        }
+        let route = routes::find(path).ok_or(Problem::NotFound)?;
+        let method = match *request.method() {
+            Method::HEAD => &Method::GET,
+            ref other => other,
+        };
+        if *method == Method::OPTIONS {
+            return Ok((StatusCode::OK, None, Some((header::ALLOW, route.allowed()))));
+        }
+        let action = route.action(method).ok_or_else(|| Problem::MethodNotAllowed(route.allowed()))?;
+        let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+        if !text("accept").is_none_or(is_json_wanted) {
+            return Err(Problem::NotAcceptable);
+        }
+        let caller = if route.is_open {
+            Caller::nobody()
+        } else {
+            Caller::log_in(&self.broker, text("authorization"), peer.ip().to_canonical().is_loopback())?
+        };
+        let call = Call {
+            caller,
+            path: path.to_vec(),
+            query: Query::parse(request.uri().query().unwrap_or_default()),
+            body: request.body().clone(),
+            reason: text("x-reason").map(str::to_owned),
+        };
+        if !route.is_open {
+            call.caller.require(route.right)?;
+        }
+        shape(action(self, &call)?, &call.query)
+    }
+
+    pub(crate) fn broker(&self) -> &Arc<Broker> {
+        &self.broker
+    }
+
+    pub(crate) fn world(&self) -> &dyn World {
+        &*self.world
+    }
+
+    pub(crate) fn explain(&self, refusal: &Refusal) -> (u16, String) {
+        (self.explain)(refusal)
+    }
+
+    /// The vhost that a part of the path names, if it exists and the caller may know of it.
+    fn vhost(&self, call: &Call, at: usize) -> Result<Name, Problem> {
+        let name = call.name(at)?;
+        if !self.broker.topology().read().vhosts().any(|vhost| vhost.name == name) {
+            return Err(Problem::NotFound);
+        }
+        if !call.caller.may_see(&self.broker, &name) {
+            return Err(no_vhost_access());
+        }
+        Ok(name)
+    }
+
+    /// The vhosts that the caller may know of: all of them, or the one that a part of the path names.
+    fn vhosts(&self, call: &Call, at: usize) -> Result<Vec<Name>, Problem> {
+        if call.path.len() > at {
+            return self.vhost(call, at).map(|vhost| vec![vhost]);
+        }
+        let all: Vec<Name> = self.broker.topology().read().vhosts().map(|vhost| vhost.name.clone()).collect();
+        Ok(all.into_iter().filter(|vhost| call.caller.may_see(&self.broker, vhost)).collect())
+    }
+
+    /// Changes the metadata and waits until that is on disk.
+    fn change(&self, wish: impl FnOnce(&Topology) -> Result<Option<Entry>, Invalid>) -> Result<(), Problem> {
+        let mut invalid = None;
+        let outcome = self.broker.change(self.world.now_ms(), |topology| match wish(topology) {
+            Ok(entry) => Ok(entry),
+            Err(problem) => {
+                invalid = Some(problem);
+                Ok(None)
+            }
+        });
+        if let Some(invalid) = invalid {
+            return Err(of_invalid(&invalid));
+        }
+        let position = outcome.map_err(|_| Problem::Internal)?;
+        self.broker.wait_durable(position);
+        Ok(())
+    }
+}
+
+/// Why an operator's wish is denied.
+fn of_invalid(invalid: &Invalid) -> Problem {
+    match invalid {
+        Invalid::NoVhost { .. } | Invalid::NoUser { .. } | Invalid::NotFound { .. } => Problem::NotFound,
+        Invalid::UnknownPolicyKey { .. }
+        | Invalid::PolicyValue { .. }
+        | Invalid::Pattern(_)
+        | Invalid::EmptyPolicy => Problem::Bad(format!("Validation failed\n\n{invalid}\n")),
+        other => Problem::Bad(other.to_string()),
+    }
+}
+
+/// Status, body, and a header that goes with them.
+type Shaped = (StatusCode, Option<Json>, Option<(HeaderName, String)>);
+
+fn shape(reply: Reply, query: &Query) -> Result<Shaped, Problem> {
+    Ok(match reply {
+        Reply::Object(object) => {
+            let object =
+                query.get("columns").map_or_else(|| object.clone(), |columns| list::cut(&object, columns));
+            (StatusCode::OK, Some(object), None)
+        }
+        Reply::List(rows) => (StatusCode::OK, Some(list::shape(rows, query)?), None),
+        Reply::Created(location) => {
+            (StatusCode::CREATED, None, location.map(|place| (header::LOCATION, place)))
+        }
+        Reply::Done => (StatusCode::NO_CONTENT, None, None),
+    })
+}
+
+fn is_json_wanted(accept: &str) -> bool {
+    accept.split(',').any(|kind| {
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        matches!(kind, "*/*" | "application/*" | "application/json" | "")
+    })
+}
+
+fn respond(status: StatusCode, body: Option<&Json>) -> Response<Bytes> {
+    let bytes = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
+    let mut response = Response::new(bytes);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    if body.is_some() {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    }
+    response
+}
+
+fn refuse(problem: &Problem) -> Response<Bytes> {
+    let mut response = respond(problem.status(), problem.body().as_ref());
+    let headers = response.headers_mut();
+    match problem {
+        Problem::NoCredentials | Problem::LoginFailed => {
+            let ask = HeaderValue::from_static("Basic realm=\"RabbitMQ Management\"");
+            headers.insert(header::WWW_AUTHENTICATE, ask);
+        }
+        Problem::MethodNotAllowed(allowed) => {
+            if let Ok(allowed) = HeaderValue::try_from(allowed) {
+                headers.insert(header::ALLOW, allowed);
+            }
+        }
+        _ => {}
+    }
+    response
+}
+
+/// What keeps a browser from doing more with an answer than showing it.
+fn secure(headers: &mut HeaderMap) {
+    let policy = "default-src 'self'; object-src 'none'; frame-ancestors 'none'";
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::VARY, HeaderValue::from_static("accept, origin"));
+}
+
+/// Whether somebody has the right to a thing of their own, or of others.
+fn require_own(call: &Call, owner: &Name, right: Right) -> Result<(), Problem> {
+    if call.caller.user == *owner { Ok(()) } else { call.caller.require(right) }
+}
+
+/// Nothing to tell.
+fn none(_: &Api, _: &Call) -> Answer {
+    Ok(Reply::List(Vec::new()))
+}

@@ -1,0 +1,102 @@
+//! `/api/connections`.
+
+use std::sync::Arc;
+
+use broker::Connected;
+use model::Name;
+use serde_json::{Value as Json, json};
+
+use super::Api;
+use crate::{
+    arguments,
+    call::Call,
+    login::Right,
+    problem::Problem,
+    reply::{Answer, Reply},
+};
+
+/// The reason that RabbitMQ gives.
+const REASON: &str = "Closed via management plugin";
+
+/// Those that the caller may know of: all of them, or their own.
+fn visible(api: &Api, call: &Call, is_wanted: impl Fn(&Connected) -> bool) -> Vec<Arc<Connected>> {
+    let sees_all = call.caller.has(Right::Monitoring);
+    let all = api.broker().connected().into_iter();
+    all.filter(|one| (sees_all || one.user == call.caller.user) && is_wanted(one)).collect()
+}
+
+fn rows(api: &Api, connections: Vec<Arc<Connected>>) -> Answer {
+    Ok(Reply::values(connections.iter().filter_map(|one| Some((one.name()?, show(api, one)?)))))
+}
+
+fn show(api: &Api, one: &Connected) -> Option<Json> {
+    let ends = one.ends?;
+    let properties = one.client_properties();
+    let given = properties.get("connection_name").and_then(|name| name.as_text().map(str::to_owned));
+    let mut shown = json!({
+        "name": one.name()?,
+        "node": api.identity.node,
+        "user": one.user.as_str(),
+        "user_who_performed_action": one.user.as_str(),
+        "vhost": one.vhost.as_str(),
+        "state": "running",
+        "type": "network",
+        "protocol": "AMQP 0-9-1",
+        "auth_mechanism": one.mechanism,
+        "connected_at": one.since_ms,
+        "channels": one.sessions(),
+        "peer_host": ends.peer.ip().to_string(),
+        "peer_port": ends.peer.port(),
+        "host": ends.local.ip().to_string(),
+        "port": ends.local.port(),
+        "ssl": false,
+        "client_properties": arguments::to_json(&properties),
+    });
+    if let (Some(given), Some(shown)) = (given, shown.as_object_mut()) {
+        shown.insert("user_provided_name".to_owned(), json!(given));
+    }
+    Some(shown)
+}
+
+pub(super) fn list(api: &Api, call: &Call) -> Answer {
+    rows(api, visible(api, call, |_| true))
+}
+
+pub(super) fn of_vhost(api: &Api, call: &Call) -> Answer {
+    let vhost = api.vhost(call, 1)?;
+    rows(api, visible(api, call, |one| one.vhost == vhost))
+}
+
+pub(super) fn of_user(api: &Api, call: &Call) -> Answer {
+    let user = call.name(2)?;
+    rows(api, visible(api, call, |one| one.user == user))
+}
+
+pub(super) fn one(api: &Api, call: &Call) -> Answer {
+    let found = find(api, call)?;
+    show(api, &found).map(Reply::Object).ok_or(Problem::NotFound)
+}
+
+fn find(api: &Api, call: &Call) -> Result<Arc<Connected>, Problem> {
+    let wanted = Some(call.part(1).to_owned());
+    visible(api, call, |one| one.name() == wanted).pop().ok_or(Problem::NotFound)
+}
+
+pub(super) fn close(api: &Api, call: &Call) -> Answer {
+    let found = find(api, call)?;
+    end(call, &found);
+    Ok(Reply::Done)
+}
+
+pub(super) fn close_of_user(api: &Api, call: &Call) -> Answer {
+    let user: Name = call.name(2)?;
+    for one in visible(api, call, |one| one.user == user) {
+        end(call, &one);
+    }
+    Ok(Reply::Done)
+}
+
+fn end(call: &Call, one: &Connected) {
+    let reason = call.reason.as_deref().unwrap_or(REASON);
+    one.close(reason);
+}

@@ -1,0 +1,109 @@
+//! `/api/health/checks`: 200 if all is well, 503 with what is not.
+
+use model::{DeliveryId, Message, Outcome, SessionCommand, SessionEvent, Table, command::DeclareQueue};
+use serde_json::json;
+use std::sync::Arc;
+
+use super::Api;
+use crate::{
+    call::{Call, name},
+    conversation::Conversation,
+    problem::Problem,
+    reply::{Answer, Reply},
+};
+
+/// There is nothing that could be wrong and the node still answer.
+pub(super) fn fine(_: &Api, _: &Call) -> Answer {
+    Ok(Reply::Object(json!({ "status": "ok" })))
+}
+
+pub(super) fn alarms(api: &Api, _: &Call) -> Answer {
+    let resources = api.broker().alarms().resources();
+    if resources.is_empty() {
+        return fine_with(json!({}));
+    }
+    let alarms = resources.iter().map(|resource| json!({ "node": api.identity.node, "resource": resource }));
+    Err(Problem::Failed(json!({
+        "status": "failed",
+        "reason": "There are alarms in effect in the cluster",
+        "alarms": alarms.collect::<Vec<_>>(),
+    })))
+}
+
+fn fine_with(more: serde_json::Value) -> Answer {
+    let mut body = json!({ "status": "ok" });
+    if let (Some(body), serde_json::Value::Object(more)) = (body.as_object_mut(), more) {
+        body.extend(more);
+    }
+    Ok(Reply::Object(body))
+}
+
+pub(super) fn port_listener(api: &Api, call: &Call) -> Answer {
+    let port: u16 = call.part(3).parse().map_err(|_| Problem::bad("Invalid port"))?;
+    if api.listening.iter().any(|listening| listening.address.port() == port) {
+        return fine_with(json!({ "port": port }));
+    }
+    let ports: Vec<u16> = api.listening.iter().map(|listening| listening.address.port()).collect();
+    Err(Problem::Failed(json!({
+        "status": "failed", "reason": "No active listener", "missing": port, "ports": ports,
+    })))
+}
+
+/// One protocol, or several with commas.
+pub(super) fn protocol_listener(api: &Api, call: &Call) -> Answer {
+    for wanted in call.part(3).split(',') {
+        let protocol = match wanted {
+            "amqp091" | "amqp0.9.1" | "amqp0-9-1" => "amqp",
+            other => other,
+        };
+        if !api.listening.iter().any(|listening| listening.protocol == protocol) {
+            let protocols: Vec<&str> = api.listening.iter().map(|listening| listening.protocol).collect();
+            return Err(Problem::Failed(json!({
+                "status": "failed", "reason": "No active listener", "missing": wanted, "protocols": protocols,
+            })));
+        }
+    }
+    fine_with(json!({ "protocol": call.part(3) }))
+}
+
+/// There are no certificates that could expire.
+pub(super) fn certificates(_: &Api, call: &Call) -> Answer {
+    let (within, unit) = (call.part(3), call.part(4));
+    within.parse::<u32>().map_err(|_| Problem::bad("Invalid expiration period"))?;
+    if !["days", "weeks", "months", "years"].contains(&unit) {
+        return Err(Problem::bad("Time unit not recognised. Supported units: days, weeks, months, years."));
+    }
+    fine_with(json!({ "reason": "No certificates are in use" }))
+}
+
+/// Declares a queue, publishes to it and gets that back. RabbitMQ: the queue stays.
+pub(super) fn aliveness(api: &Api, call: &Call) -> Answer {
+    let vhost = api.vhost(call, 1)?;
+    let queue = name("aliveness-test")?;
+    let mut conversation = Conversation::open(api, &call.caller, &vhost)?;
+    conversation.ask(SessionCommand::DeclareQueue(DeclareQueue {
+        queue: queue.clone(),
+        passive: false,
+        durable: false,
+        exclusive: false,
+        auto_delete: false,
+        nowait: false,
+        arguments: Table::default(),
+    }))?;
+    let message = Message::new(b"", queue.as_bytes(), &[0, 0], b"test_message");
+    let message = Arc::new(message.map_err(|_| Problem::Internal)?);
+    conversation.say(SessionCommand::Publish { message, mandatory: false });
+    match conversation.ask(SessionCommand::Get { queue, no_ack: false })? {
+        SessionEvent::Got { delivery, .. } => settle(&mut conversation, delivery),
+        _ => {
+            return Err(Problem::Failed(
+                json!({ "status": "failed", "reason": "the message did not arrive" }),
+            ));
+        }
+    }
+    fine_with(json!({}))
+}
+
+fn settle(conversation: &mut Conversation<'_>, delivery: DeliveryId) {
+    conversation.say(SessionCommand::Settle { delivery, multiple: false, outcome: Outcome::Accepted });
+}

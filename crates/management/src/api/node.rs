@@ -1,0 +1,219 @@
+//! The node: `/api/overview`, `/api/nodes`, and what tools ask to find out with whom they speak.
+
+use broker::{route::Kind, topology::Topology};
+use serde_json::{Value as Json, json};
+
+use super::Api;
+use crate::{
+    call::Call,
+    list::Row,
+    problem::Problem,
+    reply::{Answer, Reply},
+};
+
+/// RabbitMQ's global parameter with the name of the cluster.
+const CLUSTER_NAME: &str = "cluster_name";
+/// What exists here, of what RabbitMQ asks its nodes for. All of it, always: there is nothing to enable.
+const FEATURES: [&str; 6] = [
+    "classic_queue_type_delivery_support",
+    "direct_exchange_routing_v2",
+    "quorum_queue",
+    "stream_queue",
+    "user_limits",
+    "virtual_host_metadata",
+];
+
+pub(super) fn overview(api: &Api, call: &Call) -> Answer {
+    let vhosts = api.vhosts(call, usize::MAX)?;
+    let topology = api.broker().topology().read();
+    let (mut ready, mut unsettled, mut queues, mut consumers, mut exchanges) =
+        (0_u64, 0_u64, 0_u64, 0_u64, 0_usize);
+    for vhost in &vhosts {
+        // The default exchange is one too.
+        exchanges = exchanges.saturating_add(topology.exchanges(vhost).count()).saturating_add(1);
+        for record in topology.queues_of(vhost) {
+            let Some(queue) = api.broker().queue(record) else { continue };
+            let (its_ready, its_unsettled, its_consumers) = queue.counts();
+            queues = queues.saturating_add(1);
+            ready = ready.saturating_add(its_ready.messages);
+            unsettled = unsettled.saturating_add(its_unsettled.messages);
+            consumers = consumers.saturating_add(its_consumers.into());
+        }
+    }
+    let connected = api.broker().connected();
+    let channels: u64 = connected.iter().map(|one| u64::from(one.sessions())).sum();
+    let identity = &api.identity;
+    Ok(Reply::Object(json!({
+        "management_version": identity.rabbitmq_version,
+        "rates_mode": "none",
+        "product_name": identity.product_name,
+        "product_version": identity.rabbitmq_version,
+        "rabbitmq_version": identity.rabbitmq_version,
+        "harefoot_version": identity.version,
+        "erlang_version": "none",
+        "erlang_full_version": "none: this is Harefoot, written in Rust",
+        "cluster_name": cluster_name_of(api, &topology),
+        "cluster_tags": {},
+        "node": identity.node,
+        "node_tags": {},
+        "default_queue_type": "classic",
+        "is_op_policy_updating_enabled": true,
+        "disable_stats": false,
+        "enable_queue_totals": false,
+        "statistics_db_event_queue": 0,
+        "exchange_types": exchange_types(),
+        "queue_totals": {
+            "messages": ready.saturating_add(unsettled),
+            "messages_ready": ready,
+            "messages_unacknowledged": unsettled,
+        },
+        "object_totals": {
+            "channels": channels,
+            "connections": connected.iter().filter(|one| one.ends.is_some()).count(),
+            "consumers": consumers,
+            "exchanges": exchanges,
+            "queues": queues,
+        },
+        "message_stats": {},
+        "listeners": listeners(api),
+        "contexts": contexts(api),
+    })))
+}
+
+fn exchange_types() -> Json {
+    Kind::all().map(|kind| json!({ "name": kind.name(), "description": "", "enabled": true })).collect()
+}
+
+fn listeners(api: &Api) -> Json {
+    let listening = api.listening.iter();
+    listening
+        .map(|one| {
+            json!({
+                "node": api.identity.node, "protocol": one.protocol, "ip_address": one.address.ip().to_string(),
+                "port": one.address.port(), "socket_opts": {},
+            })
+        })
+        .collect()
+}
+
+fn contexts(api: &Api) -> Json {
+    let http = api.listening.iter().filter(|one| one.protocol == "http");
+    http.map(|one| {
+        json!({
+            "node": api.identity.node, "description": "HTTP API", "path": "/",
+            "port": one.address.port().to_string(), "ssl_opts": [],
+        })
+    })
+    .collect()
+}
+
+/// As set, else the node's own.
+fn cluster_name_of(api: &Api, topology: &Topology) -> String {
+    let set = topology.global_parameters().find(|(name, _)| name.as_str() == CLUSTER_NAME);
+    let set = set.and_then(|(_, value)| value.as_str());
+    set.unwrap_or(&api.identity.node).to_owned()
+}
+
+pub(super) fn cluster_name(api: &Api, _: &Call) -> Answer {
+    let topology = api.broker().topology().read();
+    Ok(Reply::Object(json!({ "name": cluster_name_of(api, &topology) })))
+}
+
+pub(super) fn set_cluster_name(api: &Api, call: &Call) -> Answer {
+    call.caller.require(crate::login::Right::Administrator)?;
+    let body = call.object()?;
+    body.require(&["name"])?;
+    let wanted = json!(body.text("name")?.unwrap_or_default());
+    let parameter = crate::call::name(CLUSTER_NAME)?;
+    api.change(|topology| topology.set_global_parameter(&parameter, wanted).map(Some))?;
+    Ok(Reply::Done)
+}
+
+pub(super) fn list(api: &Api, _: &Call) -> Answer {
+    Ok(Reply::List(vec![Row::made(api.identity.node.clone(), show(api))]))
+}
+
+pub(super) fn one(api: &Api, call: &Call) -> Answer {
+    known(api, call)?;
+    Ok(Reply::Object(show(api)))
+}
+
+fn known(api: &Api, call: &Call) -> Result<(), Problem> {
+    if call.part(1) == api.identity.node { Ok(()) } else { Err(Problem::NotFound) }
+}
+
+fn show(api: &Api) -> Json {
+    let usage = api.world().usage();
+    let alarms = api.broker().alarms().resources();
+    json!({
+        "name": api.identity.node,
+        "type": "disc",
+        "running": true,
+        "being_drained": false,
+        "partitions": [],
+        "os_pid": api.identity.process_id.to_string(),
+        "processors": api.identity.processors,
+        "uptime": usage.uptime_ms,
+        "rates_mode": "none",
+        "mem_used": usage.memory_bytes,
+        "mem_limit": usage.memory_bytes_max,
+        "mem_alarm": alarms.contains(&"memory"),
+        "disk_free": usage.disk_free_bytes,
+        "disk_free_limit": usage.disk_free_bytes_min,
+        "disk_free_alarm": alarms.contains(&"disk"),
+        "fd_used": usage.open_files,
+        "fd_total": usage.open_files_max,
+        "sockets_used": api.broker().client_count(),
+        "sockets_total": usage.open_files_max,
+        "proc_used": api.broker().client_count(),
+        "proc_total": usage.open_files_max,
+        "run_queue": 0,
+        "exchange_types": exchange_types(),
+        "auth_mechanisms": [],
+        "applications": [],
+        "contexts": contexts(api),
+        "enabled_plugins": ["rabbitmq_management"],
+        "cluster_links": [],
+    })
+}
+
+pub(super) fn memory(api: &Api, call: &Call) -> Answer {
+    known(api, call)?;
+    let usage = api.world().usage();
+    let messages = api.broker().memory().resident();
+    Ok(Reply::Object(json!({
+        "memory": {
+            "messages": messages,
+            "other": usage.memory_bytes.saturating_sub(messages),
+            "strategy": "rss",
+            "total": { "rss": usage.memory_bytes, "allocated": usage.memory_bytes, "erlang": 0 },
+        },
+    })))
+}
+
+/// There are no plugins with pages of their own.
+pub(super) fn extensions(_: &Api, _: &Call) -> Answer {
+    Ok(Reply::List(Vec::new()))
+}
+
+pub(super) fn version(api: &Api, _: &Call) -> Answer {
+    Ok(Reply::Object(json!({
+        "version": api.identity.rabbitmq_version, "product_name": "Harefoot", "product_version": api.identity.version,
+    })))
+}
+
+pub(super) fn feature_flags(_: &Api, _: &Call) -> Answer {
+    Ok(Reply::values(FEATURES.map(|name| {
+        (
+            name.to_owned(),
+            json!({
+                "name": name, "state": "enabled", "stability": "required", "desc": "", "doc_url": "",
+                "provided_by": "harefoot",
+            }),
+        )
+    })))
+}
+
+pub(super) fn nothing_to_do(_: &Api, _: &Call) -> Answer {
+    Ok(Reply::Done)
+}

@@ -1,0 +1,117 @@
+//! `/api/parameters` and `/api/global-parameters`.
+//!
+//! RabbitMQ keeps operator policies and limits of vhosts among the parameters: they are shown here too, and set elsewhere.
+
+use broker::topology::{PolicySide, VhostLimits};
+use model::Name;
+use serde_json::{Value as Json, json};
+
+use super::{Api, limits};
+use crate::{
+    call::Call,
+    problem::Problem,
+    reply::{Answer, Reply},
+};
+
+/// The components whose parameters are kept, though nothing reads them yet.
+const COMPONENTS: [&str; 3] = ["shovel", "federation-upstream", "federation-upstream-set"];
+
+/// All parameters of a vhost: component, name, value.
+pub(super) fn of_vhost(api: &Api, vhost: &Name) -> Vec<(String, String, Json)> {
+    let topology = api.broker().topology().read();
+    let own = topology.parameters(vhost);
+    let mut all: Vec<_> = own
+        .map(|(component, name, value)| (component.to_string(), name.to_string(), value.clone()))
+        .collect();
+    for policy in topology.policies(vhost, PolicySide::Operator) {
+        let value = json!({
+            "pattern": policy.pattern,
+            "definition": policy.definition,
+            "priority": policy.priority,
+            "apply-to": policy.apply_to.name(),
+        });
+        all.push(("operator_policy".to_owned(), policy.name.to_string(), value));
+    }
+    let its_limits = topology.vhost_limits(vhost);
+    if its_limits != VhostLimits::default() {
+        all.push(("vhost-limits".to_owned(), "limits".to_owned(), limits::of_vhost(&its_limits)));
+    }
+    all
+}
+
+pub(super) fn show(vhost: &Name, (component, name, value): &(String, String, Json)) -> Json {
+    json!({ "value": value, "vhost": vhost.as_str(), "component": component, "name": name })
+}
+
+pub(super) fn list(api: &Api, call: &Call) -> Answer {
+    let component = call.path.get(1).map(String::as_str);
+    let rows = api.vhosts(call, 2)?.into_iter().flat_map(|vhost| {
+        let all = of_vhost(api, &vhost);
+        let wanted =
+            all.into_iter().filter(move |(other, ..)| component.is_none_or(|wanted| wanted == other));
+        wanted.map(move |parameter| (parameter.1.clone(), show(&vhost, &parameter)))
+    });
+    Ok(Reply::values(rows))
+}
+
+pub(super) fn one(api: &Api, call: &Call) -> Answer {
+    let vhost = api.vhost(call, 2)?;
+    let all = of_vhost(api, &vhost);
+    let found = all.iter().find(|(component, name, _)| component == call.part(1) && name == call.part(3));
+    found.map(|parameter| Reply::Object(show(&vhost, parameter))).ok_or(Problem::NotFound)
+}
+
+/// Whether a component takes parameters.
+pub(super) fn check_component(component: &str) -> Result<(), Problem> {
+    if COMPONENTS.contains(&component) {
+        return Ok(());
+    }
+    Err(Problem::Bad(format!("Validation failed\n\ncomponent {component} not found\n")))
+}
+
+pub(super) fn set(api: &Api, call: &Call) -> Answer {
+    let (component, vhost, name) = (call.name(1)?, api.vhost(call, 2)?, call.name(3)?);
+    let body = call.object()?;
+    body.require(&["value"])?;
+    check_component(&component)?;
+    let value = body.0.get("value").cloned().unwrap_or_default();
+    let is_new = !of_vhost(api, &vhost).iter().any(|(other, its, _)| *other == *component && *its == *name);
+    api.change(|topology| topology.set_parameter(&vhost, &component, &name, value).map(Some))?;
+    Ok(Reply::put(is_new))
+}
+
+pub(super) fn clear(api: &Api, call: &Call) -> Answer {
+    let (component, vhost, name) = (call.name(1)?, api.vhost(call, 2)?, call.name(3)?);
+    api.change(|topology| topology.clear_parameter(&vhost, &component, &name).map(Some))?;
+    Ok(Reply::Done)
+}
+
+pub(super) fn list_global(api: &Api, _: &Call) -> Answer {
+    let topology = api.broker().topology().read();
+    let all = topology.global_parameters();
+    Ok(Reply::values(
+        all.map(|(name, value)| (name.to_string(), json!({ "name": name.as_str(), "value": value }))),
+    ))
+}
+
+pub(super) fn one_global(api: &Api, call: &Call) -> Answer {
+    let topology = api.broker().topology().read();
+    let found = topology.global_parameters().find(|(name, _)| name.as_str() == call.part(1));
+    let shown = found.map(|(name, value)| Reply::Object(json!({ "name": name.as_str(), "value": value })));
+    shown.ok_or(Problem::NotFound)
+}
+
+pub(super) fn set_global(api: &Api, call: &Call) -> Answer {
+    let (name, body) = (call.name(1)?, call.object()?);
+    body.require(&["value"])?;
+    let value = body.0.get("value").cloned().unwrap_or_default();
+    let is_new = !api.broker().topology().read().global_parameters().any(|(other, _)| *other == name);
+    api.change(|topology| topology.set_global_parameter(&name, value).map(Some))?;
+    Ok(Reply::put(is_new))
+}
+
+pub(super) fn clear_global(api: &Api, call: &Call) -> Answer {
+    let name = call.name(1)?;
+    api.change(|topology| topology.clear_global_parameter(&name).map(Some))?;
+    Ok(Reply::Done)
+}

@@ -1,0 +1,113 @@
+//! `/api/users`, and who the caller is.
+
+use broker::{
+    access::password::{HashAlgorithm, PasswordHash},
+    topology::UserRecord,
+};
+use model::Secret;
+use serde_json::{Value as Json, json};
+
+use super::{Api, vhosts::tags, vhosts::texts};
+use crate::{
+    call::{Call, Object, name},
+    problem::Problem,
+    reply::{Answer, Reply},
+};
+
+pub(super) fn whoami(_: &Api, call: &Call) -> Answer {
+    Ok(Reply::Object(json!({ "name": call.caller.user.as_str(), "tags": texts(&call.caller.tags) })))
+}
+
+/// How a browser is to log in: with a password.
+pub(super) fn auth(_: &Api, _: &Call) -> Answer {
+    Ok(Reply::Object(json!({ "oauth_enabled": false })))
+}
+
+pub(super) fn list(api: &Api, _: &Call) -> Answer {
+    let topology = api.broker().topology().read();
+    Ok(Reply::values(topology.users().map(|user| (user.name.as_str().to_owned(), show(user)))))
+}
+
+pub(super) fn without_permissions(api: &Api, _: &Call) -> Answer {
+    let topology = api.broker().topology().read();
+    let without =
+        topology.users().filter(|user| !topology.all_permissions().any(|(other, ..)| *other == user.name));
+    Ok(Reply::values(without.map(|user| (user.name.as_str().to_owned(), show(user)))))
+}
+
+pub(super) fn one(api: &Api, call: &Call) -> Answer {
+    let topology = api.broker().topology().read();
+    topology.user(call.part(1)).map(|user| Reply::Object(show(user))).ok_or(Problem::NotFound)
+}
+
+/// As the API and definitions show a user.
+pub(super) fn show(user: &UserRecord) -> Json {
+    json!({
+        "name": user.name.as_str(),
+        "password_hash": user.password.to_base64(),
+        "hashing_algorithm": user.password.algorithm(),
+        "tags": texts(&user.tags),
+        "limits": super::limits::of_user(&user.limits),
+    })
+}
+
+pub(super) fn set(api: &Api, call: &Call) -> Answer {
+    let (user, body) = (call.name(1)?, call.object()?);
+    if body.get("tags").is_none() {
+        return Err(Problem::bad("tags_not_present"));
+    }
+    let (password, tags) = (password(api, &body)?, tags(&body, "tags")?);
+    let is_new = api.broker().topology().read().user(&user).is_none();
+    api.change(|topology| topology.set_user(&user, password, tags).map(Some))?;
+    Ok(Reply::put(is_new))
+}
+
+/// The password of a body: hashed now, or before. None at all: nobody can log in with one.
+pub(super) fn password(api: &Api, body: &Object) -> Result<PasswordHash, Problem> {
+    match (body.text("password")?, body.text("password_hash")?) {
+        (Some(_), Some(_)) => Err(Problem::bad("both_password_and_password_hash_are_provided")),
+        (Some(""), None) | (None, None) => Ok(PasswordHash::disabled()),
+        (Some(password), None) => {
+            let [a, b, c, d, ..] = api.world().random();
+            Ok(PasswordHash::of(&Secret::new(password), [a, b, c, d]))
+        }
+        (None, Some(hash)) => {
+            let algorithm = match body.get("hashing_algorithm") {
+                None => HashAlgorithm::Sha256,
+                Some(word) => serde_json::from_value(word.clone())
+                    .map_err(|_| Problem::Bad(format!("unknown hashing_algorithm: {word}")))?,
+            };
+            PasswordHash::parse(algorithm, hash).map_err(|error| Problem::Bad(error.to_string()))
+        }
+    }
+}
+
+pub(super) fn delete(api: &Api, call: &Call) -> Answer {
+    let user = call.name(1)?;
+    api.change(|topology| topology.delete_user(&user).map(Some))?;
+    Ok(Reply::Done)
+}
+
+/// All of them or, if one does not exist, none.
+pub(super) fn bulk_delete(api: &Api, call: &Call) -> Answer {
+    let body = call.object()?;
+    body.require(&["users"])?;
+    let listed = body.get("users").and_then(Json::as_array);
+    let listed = listed.ok_or_else(|| Problem::bad("users should be a list of names"))?;
+    let mut users = Vec::with_capacity(listed.len());
+    for item in listed {
+        let user = name(item.as_str().ok_or_else(|| Problem::bad("users should be a list of names"))?)?;
+        if api.broker().topology().read().user(&user).is_none() {
+            return Err(Problem::Bad(format!("no_such_user: {user}")));
+        }
+        users.push(user);
+    }
+    for user in users {
+        // Who is gone by now was to go.
+        match api.change(|topology| topology.delete_user(&user).map(Some)) {
+            Ok(()) | Err(Problem::NotFound) => {}
+            Err(problem) => return Err(problem),
+        }
+    }
+    Ok(Reply::Done)
+}

@@ -1,0 +1,144 @@
+//! `/api/vhosts`.
+
+use broker::topology::{QueueKind, VhostSettings};
+use model::Name;
+use serde_json::{Value as Json, json};
+
+use super::Api;
+use crate::{
+    call::{Call, Object, name},
+    list::Row,
+    login::Right,
+    problem::Problem,
+    reply::{Answer, Reply},
+};
+
+pub(super) fn list(api: &Api, call: &Call) -> Answer {
+    let rows = api.vhosts(call, 1)?.into_iter().filter_map(|vhost| {
+        let shown = show(api, &vhost)?;
+        Some(Row::made(vhost.as_str(), shown))
+    });
+    Ok(Reply::List(rows.collect()))
+}
+
+pub(super) fn one(api: &Api, call: &Call) -> Answer {
+    let vhost = api.vhost(call, 1)?;
+    show(api, &vhost).map(Reply::Object).ok_or(Problem::NotFound)
+}
+
+fn show(api: &Api, vhost: &Name) -> Option<Json> {
+    let topology = api.broker().topology().read();
+    let settings = topology.vhosts().find(|settings| settings.name == *vhost)?;
+    let (mut ready, mut unsettled) = (0_u64, 0_u64);
+    for record in topology.queues_of(vhost) {
+        if let Some(queue) = api.broker().queue(record) {
+            let (its_ready, its_unsettled, _) = queue.counts();
+            ready = ready.saturating_add(its_ready.messages);
+            unsettled = unsettled.saturating_add(its_unsettled.messages);
+        }
+    }
+    let kind = settings.default_queue_type.map_or("undefined", QueueKind::name);
+    Some(json!({
+        "name": settings.name.as_str(),
+        "description": settings.description,
+        "tags": texts(&settings.tags),
+        "default_queue_type": kind,
+        "metadata": metadata(settings),
+        "protected_from_deletion": settings.protected,
+        "tracing": settings.tracing,
+        "cluster_state": { (api.identity.node.as_str()): "running" },
+        "messages": ready.saturating_add(unsettled),
+        "messages_ready": ready,
+        "messages_unacknowledged": unsettled,
+    }))
+}
+
+/// What definitions say of it.
+pub(super) fn metadata(settings: &VhostSettings) -> Json {
+    let mut metadata = json!({ "description": settings.description, "tags": texts(&settings.tags) });
+    if let (Some(kind), Some(metadata)) = (settings.default_queue_type, metadata.as_object_mut()) {
+        metadata.insert("default_queue_type".to_owned(), json!(kind.name()));
+    }
+    metadata
+}
+
+pub(super) fn texts(names: &[Name]) -> Json {
+    names.iter().map(|name| json!(name.as_str())).collect()
+}
+
+pub(super) fn set(api: &Api, call: &Call) -> Answer {
+    call.caller.require(Right::Administrator)?;
+    let (vhost, body) = (call.name(1)?, call.object()?);
+    let known = api.broker().topology().read().vhosts().find(|settings| settings.name == vhost).cloned();
+    let is_new = known.is_none();
+    let settings = settings(known.unwrap_or_else(|| VhostSettings::new(vhost)), &body)?;
+    api.change(|topology| topology.set_vhost(settings).map(Some))?;
+    Ok(Reply::put(is_new))
+}
+
+/// What a body, or definitions, make of settings.
+pub(super) fn settings(mut settings: VhostSettings, body: &Object) -> Result<VhostSettings, Problem> {
+    if let Some(description) = body.text("description")? {
+        description.clone_into(&mut settings.description);
+    }
+    if body.get("tags").is_some() {
+        settings.tags = tags(body, "tags")?;
+    }
+    if let Some(kind) = body.text("default_queue_type")?.filter(|kind| !matches!(*kind, "undefined" | "")) {
+        let kind = QueueKind::parse(kind.as_bytes());
+        settings.default_queue_type = Some(kind.ok_or_else(|| Problem::bad("invalid_queue_type"))?);
+    }
+    if body.get("tracing").is_some() {
+        settings.tracing = body.truth("tracing")?;
+    }
+    if body.get("protected_from_deletion").is_some() {
+        settings.protected = body.truth("protected_from_deletion")?;
+    }
+    Ok(settings)
+}
+
+/// Tags: a list, or one text with commas.
+pub(super) fn tags(body: &Object, key: &str) -> Result<Vec<Name>, Problem> {
+    let wrong = || Problem::Bad(format!("{key} should be a list of strings, or one with commas"));
+    let texts: Vec<&str> = match body.get(key) {
+        None => Vec::new(),
+        Some(Json::String(text)) => text.split(',').map(str::trim).collect(),
+        Some(Json::Array(items)) => {
+            items.iter().map(|item| item.as_str().ok_or_else(wrong)).collect::<Result<_, _>>()?
+        }
+        Some(_) => return Err(wrong()),
+    };
+    texts.into_iter().filter(|text| !text.is_empty()).map(name).collect()
+}
+
+pub(super) fn delete(api: &Api, call: &Call) -> Answer {
+    call.caller.require(Right::Administrator)?;
+    let vhost = call.name(1)?;
+    api.change(|topology| topology.delete_vhost(&vhost).map(Some))?;
+    Ok(Reply::Done)
+}
+
+/// A vhost here always runs.
+pub(super) fn start(api: &Api, call: &Call) -> Answer {
+    api.vhost(call, 1)?;
+    if call.part(3) != api.identity.node {
+        return Err(Problem::Bad(format!("Request to node {} failed with nodedown", call.part(3))));
+    }
+    Ok(Reply::Done)
+}
+
+pub(super) fn protect(api: &Api, call: &Call) -> Answer {
+    set_protection(api, call, true)
+}
+
+pub(super) fn unprotect(api: &Api, call: &Call) -> Answer {
+    set_protection(api, call, false)
+}
+
+fn set_protection(api: &Api, call: &Call, protected: bool) -> Answer {
+    let vhost = api.vhost(call, 1)?;
+    let known = api.broker().topology().read().vhosts().find(|settings| settings.name == vhost).cloned();
+    let settings = VhostSettings { protected, ..known.ok_or(Problem::NotFound)? };
+    api.change(|topology| topology.set_vhost(settings).map(Some))?;
+    Ok(Reply::Done)
+}

@@ -1,0 +1,28 @@
+//! The HTTP API that operators' tools know from RabbitMQ: requests in, responses out; never a socket.
+//!
+//! [`Api::answer`] takes a whole request and gives the whole response. It waits for the disk where RabbitMQ's clients expect
+//! that what they were told has happened: call it from a thread that may block. What it cannot know (time, randomness, what
+//! the machine has left) comes from a [`World`]; refusals of the core become words by an [`Explain`], which is the protocol's.
+//!
+//! ```text
+//! request → login → route → api::… ─ topology, live queues        (looked at)
+//!                                  ─ Broker::change                (users, vhosts, policies, …)
+//!                                  ─ conversation: a Client        (queues, exchanges, bindings, messages)
+//! ```
+//! Shapes, status codes and texts are those of RabbitMQ 4, but where it answers 500 to ordinary input.
+
+#![warn(missing_docs)]
+
+mod api;
+mod arguments;
+mod call;
+mod conversation;
+mod list;
+mod login;
+mod problem;
+mod properties;
+mod reply;
+mod world;
+
+pub use api::Api;
+pub use world::{Explain, Identity, Listening, Usage, World};

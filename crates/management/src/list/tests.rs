@@ -1,0 +1,94 @@
+//! Lists, as RabbitMQ shapes them.
+
+#![expect(clippy::indexing_slicing, reason = "a test may stop where something is wrong")]
+
+use std::{cell::Cell, rc::Rc};
+
+use super::*;
+
+fn rows() -> Vec<Row> {
+    let row = |name: &str, messages: u64, rate: f64| {
+        Row::made(
+            name,
+            json!({"name": name, "messages": messages, "stats": {"publish_details": {"rate": rate}}}),
+        )
+    };
+    vec![row("b", 2, 0.5), row("Alpha", 30, 2.0), row("c", 1, 1.0), row("beta", 30, 0.0)]
+}
+
+fn names(list: &Json) -> Vec<&str> {
+    let items = list.as_array().or_else(|| list["items"].as_array()).unwrap();
+    items.iter().map(|item| item["name"].as_str().unwrap()).collect()
+}
+
+fn shaped(query: &str) -> Json {
+    shape(rows(), &Query::parse(query)).unwrap()
+}
+
+fn problem(query: &str) -> Problem {
+    shape(rows(), &Query::parse(query)).unwrap_err()
+}
+
+#[test]
+fn without_a_query_everything_in_its_order() {
+    assert_eq!(names(&shaped("")), ["b", "Alpha", "c", "beta"]);
+    assert_eq!(
+        names(&shaped("name=b&sort_reverse=true")),
+        ["b", "Alpha", "c", "beta"],
+        "names filter pages only"
+    );
+}
+
+#[test]
+fn sorted_by_any_path() {
+    assert_eq!(names(&shaped("sort=name")), ["Alpha", "b", "beta", "c"]);
+    assert_eq!(names(&shaped("sort=messages&sort_reverse=true")), ["beta", "Alpha", "b", "c"]);
+    assert_eq!(names(&shaped("sort=stats.publish_details.rate")), ["beta", "b", "c", "Alpha"]);
+    assert_eq!(names(&shaped("sort=nothing.such")), ["b", "Alpha", "c", "beta"]);
+}
+
+#[test]
+fn pages_tell_their_counts() {
+    let page = shaped("page=2&page_size=3&sort=name");
+    assert_eq!(names(&page), ["c"]);
+    assert_eq!(page["total_count"], 4);
+    assert_eq!((&page["item_count"], &page["page_count"], &page["page"]), (&json!(1), &json!(2), &json!(2)));
+    let page = shaped("page=1&name=B");
+    assert_eq!(names(&page), ["b", "beta"]);
+    assert_eq!((&page["filtered_count"], &page["page_size"]), (&json!(2), &json!(100)));
+    assert_eq!(names(&shaped("page=1&name=^(b|c)$&use_regex=true")), ["b", "c"]);
+    assert_eq!(names(&shaped("page=1&name=zzz")), [""; 0], "the first page of nothing");
+}
+
+#[test]
+fn wrong_pages_are_refused_with_the_reason() {
+    for (query, reason) in [
+        ("page=0", "Invalid pagination parameters: page number 0, page size: undefined"),
+        ("page=1&page_size=501", "Invalid pagination parameters: page number 1, page size: 501"),
+        ("page=x", "Pagination parameters are invalid"),
+        ("page=1&name=(&use_regex=true", "Pagination parameters are invalid"),
+        ("page=99&page_size=10", "Page out of range, page: 99 page size: 10, len: 4"),
+    ] {
+        assert_eq!(problem(query), Problem::bad(reason), "{query}");
+    }
+}
+
+#[test]
+fn columns_are_paths_too() {
+    let list = shaped("columns=name,stats.publish_details.rate,nothing&sort=name");
+    assert_eq!(list[0], json!({"name": "Alpha", "stats": {"publish_details": {"rate": 2.0}}}));
+}
+
+#[test]
+fn only_what_is_shown_is_made() {
+    let made = Rc::new(Cell::new(0));
+    let rows = (0..1000).map(|number| {
+        let made = Rc::clone(&made);
+        Row::new(format!("q{number}"), move || {
+            made.set(made.get() + 1);
+            json!({})
+        })
+    });
+    shape(rows.collect(), &Query::parse("page=3&page_size=10&sort=name")).unwrap();
+    assert_eq!(made.get(), 10);
+}

@@ -1,0 +1,91 @@
+//! Who asks, and what that entitles to.
+//!
+//! Tags, from RabbitMQ: `management` < `policymaker`, `monitoring` < `administrator`; the two in the middle both include the
+//! first, not each other.
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use broker::Broker;
+use model::{Name, Secret};
+
+use crate::problem::Problem;
+
+/// Somebody who has logged in.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    pub(crate) user: Name,
+    /// With what, for what is done in their name.
+    pub(crate) secret: Secret,
+    pub(crate) tags: Vec<Name>,
+    pub(crate) is_loopback: bool,
+}
+
+/// What a tag entitles to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Right {
+    Management,
+    Policymaker,
+    Monitoring,
+    Administrator,
+}
+
+impl Right {
+    fn tags(self) -> &'static [&'static str] {
+        match self {
+            Self::Management => &["management", "policymaker", "monitoring", "administrator"],
+            Self::Policymaker => &["policymaker", "administrator"],
+            Self::Monitoring => &["monitoring", "administrator"],
+            Self::Administrator => &["administrator"],
+        }
+    }
+
+    fn refusal(self) -> &'static str {
+        match self {
+            Self::Management => "Not management user",
+            Self::Policymaker => "Not policymaker",
+            Self::Monitoring => "Not monitor user",
+            Self::Administrator => "Not administrator user",
+        }
+    }
+}
+
+impl Caller {
+    /// Whoever asks what anybody may know.
+    pub(crate) fn nobody() -> Self {
+        Self { user: Name::default(), secret: Secret::new([]), tags: Vec::new(), is_loopback: false }
+    }
+
+    /// Reads an `authorization` header and looks whether it is true.
+    pub(crate) fn log_in(broker: &Broker, header: Option<&str>, is_loopback: bool) -> Result<Self, Problem> {
+        let header = header.ok_or(Problem::NoCredentials)?;
+        let (scheme, rest) = header.split_once(' ').ok_or(Problem::MalformedLogin)?;
+        if !scheme.eq_ignore_ascii_case("basic") {
+            return Err(Problem::LoginFailed);
+        }
+        let decoded = BASE64_STANDARD.decode(rest.trim()).map_err(|_| Problem::MalformedLogin)?;
+        let colon = decoded.iter().position(|byte| *byte == b':').ok_or(Problem::MalformedLogin)?;
+        let (user, password) = decoded.split_at(colon);
+        let secret = Secret::new(password.get(1..).unwrap_or_default());
+        let user = Name::from_bytes(user).map_err(|_| Problem::LoginFailed)?;
+        if !broker.is_login(&user, &secret, is_loopback) {
+            tracing::warn!(%user, "HTTP access denied: unknown user, wrong password, or not from the local host");
+            return Err(Problem::LoginFailed);
+        }
+        let tags = broker.topology().read().user(&user).map(|user| user.tags.clone()).unwrap_or_default();
+        let caller = Self { user, secret, tags, is_loopback };
+        caller.require(Right::Management)?;
+        Ok(caller)
+    }
+
+    pub(crate) fn has(&self, right: Right) -> bool {
+        self.tags.iter().any(|tag| right.tags().contains(&tag.as_str()))
+    }
+
+    pub(crate) fn require(&self, right: Right) -> Result<(), Problem> {
+        if self.has(right) { Ok(()) } else { Err(Problem::NotAuthorised(right.refusal().to_owned())) }
+    }
+
+    /// Whether the user may know of what is in a vhost.
+    pub(crate) fn may_see(&self, broker: &Broker, vhost: &Name) -> bool {
+        self.has(Right::Monitoring) || broker.topology().read().permissions(&self.user, vhost).is_some()
+    }
+}

@@ -1,0 +1,104 @@
+//! HTTP: accepts, reads whole requests within bounds, and lets [`management`] answer them, away from the threads that move
+//! messages.
+
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use management::Api;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+
+/// How long a client may take to send the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a client may take to send the body of one.
+const BODY_TIMEOUT: Duration = Duration::from_secs(120);
+/// Requests that are answered at the same time; others wait.
+const ANSWERS_MAX: usize = 8;
+/// Connections at the same time.
+const CONNECTIONS_MAX: usize = 1024;
+/// Pause after an accept that failed for want of something that may come back.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// What every connection is served with.
+#[derive(Clone)]
+pub(crate) struct Site {
+    api: Arc<Api>,
+    answers: Arc<Semaphore>,
+    connections: Arc<Semaphore>,
+}
+
+impl Site {
+    pub(crate) fn new(api: Api) -> Self {
+        Self {
+            api: Arc::new(api),
+            answers: Arc::new(Semaphore::new(ANSWERS_MAX)),
+            connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+        }
+    }
+
+    /// Accepts until the task is aborted.
+    pub(crate) async fn accept(self, listener: TcpListener) {
+        loop {
+            let Ok(seat) = Arc::clone(&self.connections).acquire_owned().await else { return };
+            match listener.accept().await {
+                Ok((stream, peer)) => {
+                    let site = self.clone();
+                    tokio::spawn(async move {
+                        site.serve(stream, peer).await;
+                        drop(seat);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept HTTP connections for now: trying on");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn serve(&self, stream: TcpStream, peer: SocketAddr) {
+        let service =
+            service_fn(|request| async move { Ok::<_, Infallible>(self.answer(request, peer).await) });
+        let served = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .serve_connection(TokioIo::new(stream), service)
+            .await;
+        if let Err(error) = served {
+            tracing::debug!(%peer, %error, "an HTTP connection broke");
+        }
+    }
+
+    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
+        let (head, body) = request.into_parts();
+        let body = Limited::new(body, Api::body_bytes_max(head.uri.path())).collect();
+        let body = match tokio::time::timeout(BODY_TIMEOUT, body).await {
+            Ok(Ok(body)) => body.to_bytes(),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => return bare(StatusCode::PAYLOAD_TOO_LARGE),
+            Ok(Err(_)) => return bare(StatusCode::BAD_REQUEST),
+            Err(_) => return bare(StatusCode::REQUEST_TIMEOUT),
+        };
+        let request = Request::from_parts(head, body);
+        let Ok(_turn) = self.answers.acquire().await else { return bare(StatusCode::SERVICE_UNAVAILABLE) };
+        let api = Arc::clone(&self.api);
+        match tokio::task::spawn_blocking(move || api.answer(&request, peer)).await {
+            Ok(response) => response.map(Full::new),
+            Err(error) => {
+                tracing::error!(%error, "an HTTP request could not be answered");
+                bare(StatusCode::INTERNAL_SERVER_ERROR)
+            }
+        }
+    }
+}
+
+fn bare(status: StatusCode) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = status;
+    response
+}
