@@ -39,8 +39,7 @@ impl Errand {
         match &self.task {
             Task::Search(search) => search.run(&self.log).map(Catch::Place),
             Task::Read { from, bytes, filter } => {
-                let mut chunks = self.log.read(*from, *bytes)?;
-                let next = chunks.last().map(|last| last.number.saturating_add(1));
+                let (mut chunks, next) = self.log.read(*from, *bytes)?;
                 if let Some(filter) = filter {
                     chunks.retain(|chunk| filter.may_match(chunk.filter()));
                 }

@@ -33,18 +33,18 @@ pub(super) struct Found {
 }
 
 impl Log {
-    /// Reads durable chunks from number `from` on, at least one if there is one. What cannot be read is given up, so that
-    /// the rest comes out: whoever keeps the node finds the bytes aside.
-    pub(super) fn read(&self, from: u64, bytes: u64) -> Result<Vec<Chunk>, Fault> {
+    /// Reads durable chunks from number `from` on, and says where to go on; None if there are no more. What cannot be read
+    /// is given up, so that the rest comes out: whoever keeps the node finds the bytes aside.
+    pub(super) fn read(&self, from: u64, bytes: u64) -> Result<(Vec<Chunk>, Option<u64>), Fault> {
         self.read_at_most(from, ReadLimit { entries: READ_CHUNKS_MAX, bytes })
     }
 
     /// The first durable chunk from number `from` on.
     pub(super) fn first_from(&self, from: u64) -> Result<Option<Chunk>, Fault> {
-        Ok(self.read_at_most(from, ReadLimit { entries: 1, bytes: 1 })?.pop())
+        Ok(self.read_at_most(from, ReadLimit { entries: 1, bytes: 1 })?.0.pop())
     }
 
-    fn read_at_most(&self, from: u64, limit: ReadLimit) -> Result<Vec<Chunk>, Fault> {
+    fn read_at_most(&self, from: u64, limit: ReadLimit) -> Result<(Vec<Chunk>, Option<u64>), Fault> {
         let mut stored = Vec::new();
         loop {
             match self.engine.read(self.id, from, limit, &mut stored) {
@@ -59,7 +59,8 @@ impl Log {
             let chunk = Chunk::decode(entry.index, Lsn(0), entry.payload);
             chunk.inspect_err(|error| self.tell(entry.index, error)).ok()
         };
-        Ok(stored.into_iter().filter_map(decode).collect())
+        let next = stored.last().map(|last| last.index.saturating_add(1));
+        Ok((stored.into_iter().filter_map(decode).collect(), next))
     }
 
     fn pass_over(&self, from: u64) -> Result<(), Fault> {
@@ -119,3 +120,6 @@ impl Log {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use model::Message;
 use storage::Lsn;
 
@@ -105,11 +106,17 @@ impl Reader {
             if offset < self.from_offset {
                 continue;
             }
-            match Message::decode(bytes) {
-                Ok(message) if self.filter.as_ref().is_none_or(|filter| filter.matches(&message)) => {
-                    return Some((offset, message));
+            let decoded = Message::decode(bytes.clone()).and_then(|message| match &self.filter {
+                None => Ok(Some(message)),
+                // One of few messages is not to keep its whole chunk in memory.
+                Some(filter) if filter.matches(&message) => {
+                    Message::decode(Bytes::copy_from_slice(&bytes)).map(Some)
                 }
-                Ok(_) => {}
+                Some(_) => Ok(None),
+            });
+            match decoded {
+                Ok(None) => {}
+                Ok(Some(message)) => return Some((offset, message)),
                 Err(error) => {
                     let number = chunk.number;
                     tracing::error!(number, offset, %error, "what is in a chunk is no message");

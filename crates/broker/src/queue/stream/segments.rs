@@ -34,30 +34,34 @@ impl Segment {
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
-pub(super) struct Segments(VecDeque<Segment>);
+pub(super) struct Segments {
+    all: VecDeque<Segment>,
+    bytes: u64,
+}
 
 impl Segments {
     /// Puts one before all others: segments are found from the last to the first.
     pub(super) fn push_first(&mut self, segment: Segment) {
-        self.0.push_front(segment);
+        self.bytes = self.bytes.saturating_add(segment.bytes);
+        self.all.push_front(segment);
     }
 
     pub(super) fn first(&self) -> Option<&Segment> {
-        self.0.front()
+        self.all.front()
     }
 
     pub(super) fn last(&self) -> Option<&Segment> {
-        self.0.back()
+        self.all.back()
     }
 
     pub(super) fn bytes(&self) -> u64 {
-        self.0.iter().fold(0, |sum, segment| sum.saturating_add(segment.bytes))
+        self.bytes
     }
 
     /// Where the next chunk goes: into the last segment, or into one that begins with it.
     pub(super) fn next_membership(&self, chunk: u64, offset: u64, segment_bytes_max: u64) -> Membership {
         let bytes_max = segment_bytes_max.max(SEGMENT_BYTES_MIN);
-        match self.0.back().filter(|last| last.bytes < bytes_max) {
+        match self.all.back().filter(|last| last.bytes < bytes_max) {
             Some(last) => Membership {
                 first_chunk: last.first_chunk,
                 first_offset: last.first_offset,
@@ -70,13 +74,14 @@ impl Segments {
     /// A chunk of so many bytes was appended; true if a segment began with it.
     pub(super) fn append(&mut self, chunk: &Head, bytes: u64) -> bool {
         let grown = Segment::up_to(chunk, bytes);
-        match self.0.back_mut().filter(|last| last.first_chunk == grown.first_chunk) {
+        self.bytes = self.bytes.saturating_add(bytes);
+        match self.all.back_mut().filter(|last| last.first_chunk == grown.first_chunk) {
             Some(last) => {
                 *last = grown;
                 false
             }
             None => {
-                self.0.push_back(grown);
+                self.all.push_back(grown);
                 true
             }
         }
@@ -84,37 +89,36 @@ impl Segments {
 
     /// Forgets the segments that are too old or too much. Returns the chunks that go with them.
     pub(super) fn retain(&mut self, retention: &Retention, now_ms: u64) -> Option<RangeInclusive<u64>> {
-        let first_chunk = self.0.front()?.first_chunk;
-        let mut bytes = self.bytes();
-        while self.0.len() > 1 {
-            let Some(oldest) = self.0.front() else { break };
+        let first_chunk = self.all.front()?.first_chunk;
+        while self.all.len() > 1 {
+            let Some(oldest) = self.all.front() else { break };
             let age_ms = now_ms.saturating_sub(oldest.last_ms);
-            let is_over = retention.bytes_max.is_some_and(|max| bytes > max)
+            let is_over = retention.bytes_max.is_some_and(|max| self.bytes > max)
                 || retention.age_max_ms.is_some_and(|max| age_ms > max);
             if !is_over {
                 break;
             }
-            bytes = bytes.saturating_sub(oldest.bytes);
-            self.0.pop_front();
+            self.bytes = self.bytes.saturating_sub(oldest.bytes);
+            self.all.pop_front();
         }
-        let stays = self.0.front()?.first_chunk;
+        let stays = self.all.front()?.first_chunk;
         (first_chunk < stays).then(|| first_chunk..=stays.saturating_sub(1))
     }
 
     /// The chunks of the segment in which an offset is, or of the last segment that begins before it; `end` is the number
     /// behind the last chunk.
     pub(super) fn around_offset(&self, offset: u64, end: u64) -> Range<u64> {
-        let after = self.0.partition_point(|segment| segment.first_offset <= offset);
+        let after = self.all.partition_point(|segment| segment.first_offset <= offset);
         self.chunks(after.saturating_sub(1), end)
     }
 
     /// The chunks of the first segment in which one was appended at this time or later.
     pub(super) fn around_time(&self, at_ms: u64, end: u64) -> Range<u64> {
-        self.chunks(self.0.partition_point(|segment| segment.last_ms < at_ms), end)
+        self.chunks(self.all.partition_point(|segment| segment.last_ms < at_ms), end)
     }
 
     fn chunks(&self, at: usize, end: u64) -> Range<u64> {
-        let first_of = |at: usize| self.0.get(at).map_or(end, |segment| segment.first_chunk);
+        let first_of = |at: usize| self.all.get(at).map_or(end, |segment| segment.first_chunk);
         first_of(at)..first_of(at.saturating_add(1))
     }
 }

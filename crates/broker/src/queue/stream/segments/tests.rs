@@ -62,6 +62,8 @@ proptest! {
             let bytes = both.bytes_of(start);
             prop_assert!(start == last || bytes >= segment_bytes_max.max(4096), "{} is ended early", start);
         }
+        let kept = both.chunks.iter().filter(|(_, segment)| *segment >= first);
+        prop_assert_eq!(both.segments.bytes(), kept.map(|((.., bytes, _), _)| bytes).sum::<u64>());
         let end = both.chunks.len() as u64;
         let stays = || both.chunks.iter().map(|(chunk, _)| chunk).filter(|(number, ..)| *number >= first);
         let naive = stays().find(|(_, offset, messages, ..)| offset + u64::from(*messages) > wanted).map(|chunk| chunk.0);
