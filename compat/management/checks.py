@@ -1,6 +1,7 @@
 """The HTTP API of the real binary: requests and answers line by line, what they bring about, and `rabbitmqadmin`."""
 
 import base64
+import hashlib
 import json
 import os
 import shutil
@@ -18,7 +19,7 @@ sys.path.insert(0, str(ROOT / "compat"))
 
 import pika
 
-from drive.broker import Own, free_port
+from drive.broker import BrokerError, Own, free_port
 
 ADMIN = "usr/bin/rabbitmqadmin"
 failed = False
@@ -187,6 +188,35 @@ def definitions(api: Api, broker: Own) -> None:
     verdict("definitions-of-a-vhost", status == 204 and any(one["source"] == "x" for one in copied), (status, said, copied))
 
 
+def definitions_at_start(binary: Path, work: Path) -> None:
+    (work / "more").mkdir()
+    # The password "p", as RabbitMQ stores it.
+    salted = base64.b64encode(b"salt" + hashlib.sha256(b"saltp").digest()).decode()
+    file = work / "more" / "definitions.json"
+    file.write_text(json.dumps({
+        "vhosts": [{"name": "/"}], "users": [{"name": "ops", "password_hash": salted, "tags": ["administrator"]}],
+        "permissions": [{"user": "ops", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"}],
+        "queues": [{"name": "made", "vhost": "/", "durable": True}],
+    }))
+    config = work / "more.conf"
+    config.write_text(f"load_definitions = {work / 'more'}\n")
+    broker = Own(binary, work / "more-data", http=free_port(), log=work / "more-log", config=config)
+    broker.start()
+    try:
+        api = Api(broker.http)
+        made, guest = api.ask("GET", "queues/%2F/made", who="ops")[0], api.ask("GET", "whoami")[0]
+        verdict("load-definitions", (made, guest) == (200, 401), (made, guest))
+    finally:
+        broker.stop()
+    file.write_text('{"queues": [{"name": "lost", "vhost": "nowhere"}]}')
+    try:
+        broker.start()
+        broker.stop()
+        verdict("load-definitions-refused", False, "the node started")
+    except BrokerError as error:
+        verdict("load-definitions-refused", "'lost'" in str(error) and "'nowhere'" in str(error), error)
+
+
 def lists(api: Api) -> None:
     for number in range(300):
         api.ask("PUT", f"queues/%2F/many-{number:03}", {"durable": number % 2 == 0})
@@ -256,6 +286,7 @@ def main() -> int:
             connections(api, broker)
             lists(api)
             definitions(api, broker)
+            definitions_at_start(binary, work)
             rabbitmqadmin(broker, work)
         finally:
             broker.stop()

@@ -12,7 +12,7 @@ use model::{Name, Refusal};
 use serde_json::Value as Json;
 
 use crate::{
-    call::{Call, Query, parts},
+    call::{Call, Object, Query, parts},
     conversation::no_vhost_access,
     list,
     login::{Caller, Right},
@@ -67,6 +67,15 @@ impl Api {
     /// The most bytes of a body: definitions are large, the rest is not.
     pub fn body_bytes_max(path: &str) -> usize {
         if path.starts_with("/api/definitions") { 50 * 1024 * 1024 } else { 1024 * 1024 }
+    }
+
+    /// Takes definitions in, as a POST of them would: all of a file, or nothing. Waits for the disk.
+    ///
+    /// # Errors
+    /// What is wrong with them, in a sentence.
+    pub fn load(&self, definitions: &[u8]) -> Result<(), String> {
+        let loaded = Object::parse(definitions).and_then(|body| definitions::take_in(self, &body, None));
+        loaded.map_err(|problem| problem.reason())
     }
 
     /// Answers a request whose body is here as a whole. Waits for the disk.

@@ -81,16 +81,7 @@ impl Call {
 
     /// The body as an object; an empty one is an object without fields.
     pub(crate) fn object(&self) -> Result<Object, Problem> {
-        // RabbitMQ's tools send files that begin with a byte order mark.
-        let body = self.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.body);
-        if body.trim_ascii().is_empty() {
-            return Ok(Object(Map::new()));
-        }
-        match serde_json::from_slice(body) {
-            Ok(Json::Object(map)) => Ok(Object(map)),
-            Ok(_) => Err(Problem::bad("not_json")),
-            Err(error) => Err(Problem::Bad(format!("not_json: {error}"))),
-        }
+        Object::parse(&self.body)
     }
 }
 
@@ -103,6 +94,20 @@ pub(crate) fn name(text: &str) -> Result<Name, Problem> {
 pub(crate) struct Object(pub(crate) Map<String, Json>);
 
 impl Object {
+    /// Reads an object; nothing at all is one without fields.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Problem> {
+        // RabbitMQ's tools send files that begin with a byte order mark.
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        if bytes.trim_ascii().is_empty() {
+            return Ok(Self(Map::new()));
+        }
+        match serde_json::from_slice(bytes) {
+            Ok(Json::Object(map)) => Ok(Self(map)),
+            Ok(_) => Err(Problem::bad("not_json")),
+            Err(error) => Err(Problem::Bad(format!("not_json: {error}"))),
+        }
+    }
+
     /// A field that is there and not null.
     pub(crate) fn get(&self, key: &str) -> Option<&Json> {
         self.0.get(key).filter(|value| !value.is_null())

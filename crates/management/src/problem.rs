@@ -47,6 +47,12 @@ impl Problem {
         }
     }
 
+    /// Why, in a sentence.
+    pub(crate) fn reason(&self) -> String {
+        let body = self.body().unwrap_or_default();
+        body.get("reason").and_then(Json::as_str).unwrap_or("the request cannot be answered").to_owned()
+    }
+
     /// The body, if there is one.
     pub(crate) fn body(&self) -> Option<Json> {
         let said = |error: &str, reason: &str| Some(json!({ "error": error, "reason": reason }));

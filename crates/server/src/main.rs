@@ -10,6 +10,7 @@ mod banner;
 mod config;
 mod connection;
 mod data_folder;
+mod definitions;
 mod environment;
 mod exit;
 mod http;

@@ -27,6 +27,7 @@ use crate::{
     },
     connection::wall_clock_ms,
     data_folder::DataFolder,
+    definitions,
     exit::Failure,
     http::Site,
     limits,
@@ -124,9 +125,9 @@ fn broker_settings(settings: &Settings, memory_bytes: u64) -> broker::Settings {
     }
 }
 
-/// An empty node gets its first user and vhost.
+/// An empty node gets its first user and vhost, unless (RabbitMQ) definitions say who is to be there.
 fn set_up(broker: &Broker, settings: &Settings) -> Result<(), Failure> {
-    if !broker.is_new() {
+    if !broker.is_new() || settings.definitions.is_some() {
         return Ok(());
     }
     let wanted = &settings.first_user;
@@ -171,7 +172,11 @@ async fn serve(
     };
     let management = listener::bind_free(&settings.listeners.management)?;
     let http = addresses(&management);
-    let site = Site::new(api(settings, broker, surroundings, &bound, &http));
+    let api = api(settings, broker, surroundings, &bound, &http);
+    if let Some(path) = &settings.definitions {
+        definitions::load(&api, path)?;
+    }
+    let site = Site::new(api);
     let mut tasks: Vec<_> = listeners
         .into_iter()
         .map(|listener| tokio::spawn(listener::accept(listener, service.clone())))

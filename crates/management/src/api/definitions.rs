@@ -17,7 +17,7 @@ use crate::{
 
 mod import;
 
-pub(super) use import::{import, import_into_vhost};
+pub(super) use import::{import, import_into_vhost, take_in};
 
 /// Global parameters that belong to a cluster and not to what is defined in it.
 const NOT_EXPORTED: &str = "internal_cluster_id";

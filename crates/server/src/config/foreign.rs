@@ -67,10 +67,19 @@ pub(crate) static ROWS: &[Row] = &[
         },
     ),
     (
-        &["load_definitions", "management.load_definitions", "definitions.**"],
-        refused(
-            "definitions are not imported at start yet, and the node would come up with the default user instead",
-        ),
+        &["definitions.import_backend"],
+        Verdict::Refused {
+            reason: "definitions are only read from files, and the node would come up without them",
+            unless: &["local_filesystem"],
+        },
+    ),
+    (
+        &["definitions.https.**", "definitions.tls.**", "definitions.ssl.**"],
+        refused("definitions are only read from files, and the node would come up without them"),
+    ),
+    (
+        &["definitions.skip_if_unchanged"],
+        Verdict::NoEffect("what is there already is left as it is, or set to the same"),
     ),
     (
         &["management.disable_basic_auth"],

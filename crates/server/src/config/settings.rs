@@ -29,6 +29,8 @@ pub(crate) struct Settings {
     pub(crate) node_name: String,
     pub(crate) listeners: Listeners,
     pub(crate) first_user: FirstUser,
+    /// Definitions that are taken in at every start: a file or a folder.
+    pub(crate) definitions: Option<PathBuf>,
     /// Users who may log in from this machine only.
     pub(crate) loopback_users: BTreeSet<Name>,
     pub(crate) connection: ConnectionLimits,
@@ -271,6 +273,7 @@ impl Settings {
                 management: Listen::if_free(MANAGEMENT_PORT),
                 metrics: Vec::new(),
             },
+            definitions: None,
             first_user: FirstUser::default(),
             loopback_users: BTreeSet::from([short("guest")]),
             connection: ConnectionLimits::default(),

@@ -64,6 +64,25 @@ pub(crate) static KEYS: &[Key] = &[
         help: "The older name of `management.tcp.ip`.",
         kind: MANAGEMENT_IP,
     },
+    Key {
+        name: "load_definitions",
+        default: "(none)",
+        help: "A file of definitions, or a folder with several (`*.json`, by name), taken in at every start before anybody is \
+               let in. A new data folder then gets no default user and no vhost but those of the file.",
+        kind: DEFINITIONS,
+    },
+    Key {
+        name: "definitions.local.path",
+        default: "(none)",
+        help: "The same as `load_definitions`.",
+        kind: DEFINITIONS,
+    },
+    Key {
+        name: "management.load_definitions",
+        default: "(none)",
+        help: "The older name of `load_definitions`.",
+        kind: DEFINITIONS,
+    },
     // Who may log in.
     Key {
         name: "default_user",
@@ -397,6 +416,9 @@ pub(crate) static KEYS: &[Key] = &[
         kind: Kind::Text { set: |draft, _, text| draft.settings.data_dir = PathBuf::from(text) },
     },
 ];
+
+const DEFINITIONS: Kind =
+    Kind::Text { set: |draft, _, path| draft.settings.definitions = Some(PathBuf::from(path)) };
 
 const MANAGEMENT_PORT: Kind = Kind::Integer {
     range: Range::from(1, U16_MAX),

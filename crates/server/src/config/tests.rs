@@ -348,7 +348,7 @@ fn a_missing_protection_stops_the_start() {
         "credential_validator.validation_backend = rabbit_credential_validator_min_password_length",
         "credential_validator.min_length = 8",
         "proxy_protocol = true",
-        "load_definitions = x.json",
+        "definitions.import_backend = https",
         "auth_mechanisms.1 = EXTERNAL",
     ] {
         let told = refusal(line);

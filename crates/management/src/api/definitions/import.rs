@@ -30,10 +30,15 @@ pub(in crate::api) fn import_into_vhost(api: &Api, call: &Call) -> Answer {
 }
 
 fn carry_out(api: &Api, call: &Call, vhost: Option<Name>) -> Answer {
-    let body = call.object()?;
+    take_in(api, &call.object()?, vhost)?;
+    Ok(Reply::Done)
+}
+
+/// Applies all of it, or nothing.
+pub(in crate::api) fn take_in(api: &Api, body: &Object, vhost: Option<Name>) -> Result<(), Problem> {
     let mut problem = None;
     let outcome = api.broker().change_all(api.world().now_ms(), |topology| {
-        match Plan::of(api, topology, &body, vhost) {
+        match Plan::of(api, topology, body, vhost) {
             Ok(entries) => entries,
             Err(wrong) => {
                 problem = Some(wrong);
@@ -45,7 +50,7 @@ fn carry_out(api: &Api, call: &Call, vhost: Option<Name>) -> Answer {
         return Err(problem);
     }
     api.broker().wait_durable(outcome.map_err(|_| Problem::Internal)?);
-    Ok(Reply::Done)
+    Ok(())
 }
 
 /// What is to be applied, and what it comes to.
