@@ -36,9 +36,6 @@ use crate::{
 
 mod history;
 
-/// Bytes that come into queues with one dead letter at once.
-const LETTER_BYTES_MAX: usize = 1024 * 1024 * 1024;
-
 /// What the broker is told of the world when it starts.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -46,6 +43,8 @@ pub struct Settings {
     pub resident_bytes_max: u64,
     /// Log bytes that are not durable yet before publishers are made to wait.
     pub staged_bytes_max: u64,
+    /// Bytes that come into queues with one dead letter at once.
+    pub letter_bytes_max: usize,
     /// The node's name, for texts.
     pub node: Name,
     /// Connections of the node, those that are not in a vhost yet included; None: no limit.
@@ -67,6 +66,7 @@ impl Default for Settings {
         Self {
             resident_bytes_max: 64 * 1024 * 1024,
             staged_bytes_max: 64 * 1024 * 1024,
+            letter_bytes_max: 1024 * 1024 * 1024,
             node: Name::parse("rabbit@localhost").unwrap_or_default(),
             connections_max: None,
             sessions_max: None,
@@ -444,7 +444,7 @@ impl Broker {
                     break;
                 }
                 for letter in letters {
-                    self.post(&letter, effects);
+                    self.post(letter, effects);
                 }
                 self.carry_out(effects);
             }
@@ -453,16 +453,19 @@ impl Broker {
 
     /// Moves a dead letter to the queues it is for: at once, unless it is so large and for so many queues that a group of
     /// the log cannot hold it. Then a crash may double it, but not lose it.
-    fn post(&self, letter: &Letter, effects: &mut Effects) {
-        let Arrival { message, queues } = self.address(letter, effects.now_ms);
-        let queues_max = LETTER_BYTES_MAX.checked_div(message.bytes()).unwrap_or(queues.len()).max(1);
+    fn post(&self, letter: Letter, effects: &mut Effects) {
+        let Arrival { message, queues } = self.address(&letter, effects.now_ms);
+        let Letter { queue, left: forgotten, .. } = letter;
+        let mut given_up = Some((queue, forgotten));
+        let bytes_max = self.settings.letter_bytes_max;
+        let queues_max = bytes_max.checked_div(message.bytes()).unwrap_or(queues.len()).max(1);
         let mut left = &*queues;
         loop {
             let (some, others) = left.split_at(left.len().min(queues_max));
             let letters = vec![Arrival { message: Arc::clone(&message), queues: some.into() }];
             let mut transfer = Transfer { letters, ..Transfer::default() };
             if others.is_empty() {
-                transfer.given_up.extend(letter.ticket.map(|ticket| (Arc::clone(&letter.queue), ticket)));
+                transfer.given_up.extend(given_up.take());
             }
             let outcome = transfer.carry_out(&self.engine, effects);
             debug_assert!(outcome.is_ok(), "only publishes are refused");

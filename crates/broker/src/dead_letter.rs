@@ -13,7 +13,7 @@ use model::{
 };
 
 use crate::{
-    queue::{DELIVERY_COUNT, Queue, Ticket},
+    queue::{DELIVERY_COUNT, Forgotten, Queue},
     route::{ExtraKeys, delayed, headers_of},
     topology::QueueKind,
 };
@@ -61,8 +61,8 @@ pub(crate) struct Letter {
     pub(crate) queue: Arc<Queue>,
     pub(crate) to: Arc<DeadLetterTo>,
     pub(crate) reason: Reason,
-    /// None for a message that the queue never took in.
-    pub(crate) ticket: Option<Ticket>,
+    /// What the queue's logs need not keep any more once it has been moved.
+    pub(crate) left: Forgotten,
     pub(crate) message: Arc<Message>,
 }
 

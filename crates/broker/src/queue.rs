@@ -54,7 +54,7 @@ use outbox::Outbox;
 pub(crate) use returns::DELIVERY_COUNT;
 use returns::Returns;
 pub use rules::Rules;
-pub(crate) use settling::Settled;
+pub(crate) use settling::{Forgotten, Settled};
 use stream::Stream;
 pub(crate) use stream::seek;
 pub(crate) use transfer::{Arrival, Refused, Transfer};
@@ -163,6 +163,14 @@ impl Queue {
             let recovered = recovered.remove(&0).unwrap_or_default();
             Box::new(Stream::new(Arc::clone(&engine), LogId(record.id.0), &recovered))
         });
+        let counts = (record.kind == QueueKind::Quorum).then(|| recovered.remove(&returns::LEVEL)).flatten();
+        let returns = counts.map_or_else(Returns::default, |counts| {
+            let log = LogId(record.id.level(returns::LEVEL));
+            Returns::recover(&engine, log, counts.next).unwrap_or_else(|fault| {
+                tracing::error!(queue = %record.name, vhost = %record.vhost, %fault, "counts of returns cannot be read: they begin anew");
+                Returns::beginning_at(counts.next)
+            })
+        });
         let may_refuse = AtomicBool::new(rules.may_refuse());
         let consumer_timeout_ms = AtomicU64::new(rules.consumer_timeout_ms.unwrap_or(NO_TIMEOUT));
         let is_listed = record.kind != QueueKind::Delay || recovered.is_empty();
@@ -172,7 +180,7 @@ impl Queue {
             consumers: Consumers::new(record.arguments.single_active_consumer, record.kind),
             rules,
             gets: Vec::new(),
-            returns: Returns::new(record.kind),
+            returns,
             unlisted_from: (!is_listed).then_some(0),
             outbox: Outbox::default(),
             is_reading: false,
@@ -248,7 +256,8 @@ impl Queue {
 
     /// The logs in which the queue has messages.
     pub(crate) fn logs(&self) -> Vec<LogId> {
-        self.state.lock().levels.logs().collect()
+        let counts = (self.record.kind == QueueKind::Quorum).then(|| self.record.id.level(returns::LEVEL));
+        self.state.lock().levels.logs().chain(counts.map(LogId)).collect()
     }
 
     fn account(&self, state: &mut State) {
@@ -317,7 +326,10 @@ impl Queue {
     /// Removes the ready messages.
     pub(crate) fn purge(&self) -> Amount {
         let mut state = self.state.lock();
-        let amount = state.levels.purge(|log, ranges| self.forget(log, ranges));
+        let State { levels, returns, .. } = &mut *state;
+        let mut forgotten = Forgotten::default();
+        let amount = levels.purge(|level, ranges| forgotten.add_ranges(level, ranges, returns));
+        forgotten.forget(self);
         self.account(&mut state);
         amount
     }

@@ -8,7 +8,7 @@ use storage::Lsn;
 use super::Client;
 use crate::{
     dead_letter::{Letter, Reason},
-    queue::{Arrival, Refused, Transfer},
+    queue::{Arrival, Forgotten, Refused, Transfer},
     session::{
         deliveries::{Unsettled, consumed},
         transaction::{Publish, Transaction, Verdict},
@@ -97,7 +97,7 @@ impl Client {
                     continue;
                 };
                 let (queue, reason) = (Arc::clone(queue), Reason::Rejected);
-                let letter = Letter { queue, to, reason, ticket: None, message };
+                let letter = Letter { queue, to, reason, left: Forgotten::default(), message };
                 let arrival = self.broker.address(&letter, self.now_ms);
                 weight.add(&arrival.message, arrival.queues.len())?;
                 transfer.letters.push(arrival);

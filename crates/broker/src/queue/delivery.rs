@@ -43,9 +43,6 @@ impl Queue {
         }
         self.expire(state, out.now_ms, out);
         self.drop_surplus(state, out);
-        if !state.returns.is_empty() && state.levels.is_empty() {
-            state.returns.clear();
-        }
         if !state.is_reading && self.wants_read(state, out.now_ms) {
             state.is_reading = true;
             out.reads.push(Arc::clone(self));
@@ -95,8 +92,7 @@ impl Queue {
         if consumer.no_ack {
             for Delivery { parcel, .. } in &out.run {
                 levels.settle(&parcel.ticket);
-                returns.forget(&parcel.ticket);
-                settled.add(&parcel.ticket);
+                settled.add(&parcel.ticket, returns);
             }
         }
         match mailbox.push(&mut out.run, key, || Arc::clone(self)) {
@@ -154,9 +150,8 @@ impl Queue {
 
     fn settle_one(&self, state: &mut State, settled: Settled) {
         state.levels.settle(&settled.ticket);
-        state.returns.forget(&settled.ticket);
         let mut forgotten = Forgotten::default();
-        forgotten.add(&settled.ticket);
+        forgotten.add(&settled.ticket, &mut state.returns);
         forgotten.forget(self);
     }
 

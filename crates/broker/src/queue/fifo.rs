@@ -457,7 +457,7 @@ impl Ranges {
         self.add_range(seq..=seq);
     }
 
-    fn add_range(&mut self, range: RangeInclusive<u64>) {
+    pub(crate) fn add_range(&mut self, range: RangeInclusive<u64>) {
         if let Some(last) = self.0.last_mut()
             && last.end().checked_add(1) == Some(*range.start())
         {

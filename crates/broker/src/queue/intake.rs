@@ -5,7 +5,7 @@ use std::sync::Arc;
 use model::Message;
 use storage::{Lsn, Staging};
 
-use super::{Amount, Effects, Place, Queue, State, fifo::Ticket, locked::Locked};
+use super::{Amount, Effects, Forgotten, Place, Queue, State, fifo::Ticket, locked::Locked};
 use crate::{
     argument::Overflow,
     dead_letter::{Letter, Reason},
@@ -60,7 +60,8 @@ impl Queue {
                     (state.rules.overflow, &state.rules.dead_letter)
                 {
                     let (queue, to) = (Arc::clone(self), Arc::clone(to));
-                    let letter = Letter { queue, to, reason: Reason::MaxLength, ticket: None, message };
+                    let letter =
+                        Letter { queue, to, reason: Reason::MaxLength, left: Forgotten::default(), message };
                     self.send(state, letter, out);
                 }
                 continue;

@@ -3,7 +3,7 @@
 //! A queue without priorities has level 0 only and pays for no other. Levels come into being with their first message; one
 //! that is empty costs a few words. What a level knows of the others: nothing.
 
-use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
+use std::{cmp::Reverse, collections::BTreeMap, ops::RangeInclusive, sync::Arc};
 
 use model::Message;
 use storage::{LogId, Lsn};
@@ -113,11 +113,6 @@ impl Levels {
     /// The number that the next message of a level gets.
     pub(super) fn next_seq(&mut self, level: u8) -> u64 {
         self.level(level).next_seq()
-    }
-
-    /// No message is there, and none is out.
-    pub(super) fn is_empty(&self) -> bool {
-        self.ready().messages == 0 && self.unsettled().messages == 0
     }
 
     pub(super) fn ready(&self) -> Amount {
@@ -259,16 +254,12 @@ impl Levels {
         self.level(level).spilled(entries)
     }
 
-    /// Removes all ready messages; says what the logs are to forget.
-    pub(super) fn purge(
-        &mut self,
-        mut forget: impl FnMut(LogId, &[std::ops::RangeInclusive<u64>]),
-    ) -> Amount {
+    /// Removes all ready messages; says which storage is to forget, by level.
+    pub(super) fn purge(&mut self, mut forget: impl FnMut(u8, Vec<RangeInclusive<u64>>)) -> Amount {
         let mut sum = Amount::default();
-        let id = self.id;
         for fifo in self.all_mut() {
             let (amount, ranges) = fifo.purge();
-            forget(LogId(id.level(fifo.level())), &ranges);
+            forget(fifo.level(), ranges);
             sum = sum.plus(amount);
         }
         sum

@@ -1,64 +1,100 @@
-//! How often messages of a quorum queue came back: told to consumers, and limited.
+//! How often messages of a quorum queue came back: told to consumers, limited, and kept over restarts.
 //!
-//! Counted in memory, for messages that came back at all; a restart begins anew.
+//! A message that came back at all has one entry in a log beside the queue's own, at a level that no message of a quorum queue
+//! has. It is replaced when the message comes back again, and goes with the message, in the same group.
+//!
+//! ```text
+//! entry = level:u8 number:u64 count:u64      (of the message; big endian)
+//! ```
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
 
 use model::{Message, Value, message::Properties};
+use storage::{Engine, Fault, LogId, ReadLimit, Staging};
 
 use super::fifo::Ticket;
-use crate::{mailbox::Parcel, route::headers_of, topology::QueueKind};
+use crate::{mailbox::Parcel, route::headers_of};
 
 /// The header that tells the count.
 pub(crate) const DELIVERY_COUNT: &str = "x-delivery-count";
+/// The level of the log of the counts.
+pub(super) const LEVEL: u8 = u8::MAX;
+/// What is read of it at once.
+const READ: ReadLimit = ReadLimit { entries: 4096, bytes: 256 * 1024 };
 
 /// See the module's documentation.
-#[derive(Debug)]
+#[derive(Default, Debug)]
 pub(super) struct Returns {
-    is_counting: bool,
     /// By level and number of the message.
-    counts: BTreeMap<(u8, u64), u64>,
+    counts: BTreeMap<(u8, u64), Count>,
+    /// The number of the next entry in the log.
+    next: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Count {
+    count: u64,
+    /// Where it stands in the log.
+    at: u64,
 }
 
 impl Returns {
-    pub(super) fn new(kind: QueueKind) -> Self {
-        Self { is_counting: kind == QueueKind::Quorum, counts: BTreeMap::new() }
+    /// None, of which the next entry in the log has the number `next`.
+    pub(super) fn beginning_at(next: u64) -> Self {
+        Self { counts: BTreeMap::new(), next }
+    }
+
+    /// Those that `log` holds, of which the next entry has the number `next`. Waits for the disk.
+    pub(super) fn recover(engine: &Engine, log: LogId, next: u64) -> Result<Self, Fault> {
+        let mut returns = Self::beginning_at(next);
+        let mut from = 0;
+        loop {
+            let mut stored = Vec::new();
+            engine.read(log, from, READ, &mut stored)?;
+            let Some(last) = stored.last() else { return Ok(returns) };
+            from = last.index.saturating_add(1);
+            for entry in stored {
+                if let Some((message, count)) = decode(&entry.payload) {
+                    returns.counts.insert(message, Count { count, at: entry.index });
+                }
+            }
+        }
     }
 
     /// How often the message came back so far.
     pub(super) fn count(&self, ticket: &Ticket) -> u64 {
-        self.counts.get(&(ticket.level, ticket.seq)).copied().unwrap_or(0)
+        self.counts.get(&(ticket.level, ticket.seq)).map_or(0, |count| count.count)
     }
 
     /// The message comes back.
-    pub(super) fn add(&mut self, ticket: &Ticket) {
-        if self.is_counting {
-            let count = self.counts.entry((ticket.level, ticket.seq)).or_default();
-            *count = count.saturating_add(1);
+    pub(super) fn add(&mut self, ticket: &Ticket, log: LogId, staging: &mut Staging<'_>) {
+        let at = self.next;
+        self.next = at.saturating_add(1);
+        let count = Count { count: self.count(ticket).saturating_add(1), at };
+        let head = encode(ticket, count.count);
+        staging
+            .append(log, storage::Entry { index: at, expires_at_ms: 0, priority: 0, head: &head, body: &[] });
+        if let Some(old) = self.counts.insert((ticket.level, ticket.seq), count) {
+            staging.settle(log, &[old.at..=old.at]);
         }
     }
 
-    /// The message is gone.
-    pub(super) fn forget(&mut self, ticket: &Ticket) {
-        if !self.counts.is_empty() {
-            self.counts.remove(&(ticket.level, ticket.seq));
+    /// The message is gone. Returns what the log need not keep.
+    pub(super) fn forget(&mut self, ticket: &Ticket) -> Option<u64> {
+        if self.counts.is_empty() {
+            return None;
         }
+        self.counts.remove(&(ticket.level, ticket.seq)).map(|count| count.at)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.counts.is_empty()
-    }
-
-    /// No message is left.
-    pub(super) fn clear(&mut self) {
-        self.counts.clear();
+    /// The same for the messages of a level with these numbers.
+    pub(super) fn forget_range(&mut self, level: u8, range: &RangeInclusive<u64>) -> Vec<u64> {
+        let those = self.counts.extract_if((level, *range.start())..=(level, *range.end()), |_, _| true);
+        those.map(|(_, count)| count.at).collect()
     }
 
     /// Writes the count into the headers of a message that is delivered again.
     pub(super) fn tell(&self, parcel: &mut Parcel) {
-        if self.counts.is_empty() {
-            return;
-        }
         let count = self.count(&parcel.ticket);
         if count > 0 {
             parcel.message = with_count(&parcel.message, count);
@@ -76,4 +112,16 @@ fn with_count(message: &Arc<Message>, count: u64) -> Arc<Message> {
     Properties { raw_headers: Some(&encoded), ..message.properties() }.encode(&mut list);
     // A message whose headers are as long as they can be goes without.
     message.with_properties(&list).map_or_else(|_| Arc::clone(message), Arc::new)
+}
+
+fn encode(ticket: &Ticket, count: u64) -> Vec<u8> {
+    let (seq, count) = (ticket.seq.to_be_bytes(), count.to_be_bytes());
+    [&[ticket.level][..], &seq, &count].concat()
+}
+
+fn decode(payload: &[u8]) -> Option<((u8, u64), u64)> {
+    let (level, rest) = payload.split_first()?;
+    let (seq, rest) = rest.split_first_chunk::<8>()?;
+    let count = u64::from_be_bytes(rest.try_into().ok()?);
+    Some(((*level, u64::from_be_bytes(*seq)), count))
 }

@@ -8,6 +8,7 @@ use storage::{LogId, Staging};
 use super::{
     ConsumerKey, Effects, Entry, Queue, State,
     fifo::{Ranges, Ticket},
+    returns::{self, Returns},
 };
 use crate::{
     dead_letter::{Letter, Reason},
@@ -29,28 +30,42 @@ impl From<&Parcel> for Settled {
     }
 }
 
-/// Messages that storage need not keep, level by level.
+/// Messages that storage need not keep, level by level, and the counts of their returns.
 #[derive(Debug, Default)]
-pub(super) struct Forgotten {
+pub(crate) struct Forgotten {
     lowest: Ranges,
     higher: BTreeMap<u8, Ranges>,
 }
 
 impl Forgotten {
-    pub(super) fn add(&mut self, ticket: &Ticket) {
+    pub(super) fn add(&mut self, ticket: &Ticket, returns: &mut Returns) {
+        if let Some(at) = returns.forget(ticket) {
+            self.level(returns::LEVEL).add(at);
+        }
         if !ticket.place.is_stored() {
             return;
         }
-        match ticket.level {
-            0 => self.lowest.add(ticket.seq),
-            level => self.higher.entry(level).or_default().add(ticket.seq),
+        self.level(ticket.level).add(ticket.seq);
+    }
+
+    /// All messages of a level with these numbers.
+    pub(super) fn add_ranges(&mut self, level: u8, ranges: Vec<RangeInclusive<u64>>, returns: &mut Returns) {
+        for range in ranges {
+            for at in returns.forget_range(level, &range) {
+                self.level(returns::LEVEL).add(at);
+            }
+            self.level(level).add_range(range);
         }
+    }
+
+    fn level(&mut self, level: u8) -> &mut Ranges {
+        if level == 0 { &mut self.lowest } else { self.higher.entry(level).or_default() }
     }
 
     /// Tells storage.
     pub(super) fn forget(&self, queue: &Queue) {
-        for (log, ranges) in self.ranges(queue) {
-            queue.forget(log, ranges);
+        if !self.lowest.as_slice().is_empty() || !self.higher.is_empty() {
+            self.stage(queue, &mut queue.engine.stage());
         }
     }
 
@@ -143,12 +158,13 @@ impl Queue {
         out: &mut Effects,
     ) {
         let Parcel { ticket, message, .. } = parcel;
-        state.returns.forget(&ticket);
         let Some(to) = state.rules.dead_letter.clone() else {
-            forgotten.add(&ticket);
+            forgotten.add(&ticket, &mut state.returns);
             return;
         };
-        let letter = Letter { queue: Arc::clone(self), to, reason, ticket: Some(ticket), message };
+        let mut left = Forgotten::default();
+        left.add(&ticket, &mut state.returns);
+        let letter = Letter { queue: Arc::clone(self), to, reason, left, message };
         self.send(state, letter, out);
     }
 
@@ -173,8 +189,12 @@ impl Queue {
             return;
         }
         state.credit(returned.iter().map(|(consumer, _)| *consumer));
-        for (_, entry) in &returned {
-            state.returns.add(&entry.ticket);
+        if self.record.kind == QueueKind::Quorum {
+            let log = LogId(self.record.id.level(returns::LEVEL));
+            let mut staging = self.engine.stage();
+            for (_, entry) in &returned {
+                state.returns.add(&entry.ticket, log, &mut staging);
+            }
         }
         state.levels.requeue(returned.into_iter().map(|(_, entry)| entry).collect());
         // They have been delivered in time once: what is over by now is not delivered again.
@@ -209,8 +229,7 @@ impl State {
         // A stream keeps everything.
         if self.stream.is_none() {
             self.levels.settle(&delivery.ticket);
-            self.returns.forget(&delivery.ticket);
-            forgotten.add(&delivery.ticket);
+            forgotten.add(&delivery.ticket, &mut self.returns);
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use model::Message;
 use storage::{Engine, Lsn};
 
-use super::{Amount, Effects, Queue, Settled, State, Ticket, locked::Locked, settling::Forgotten};
+use super::{Amount, Effects, Queue, Settled, State, locked::Locked, settling::Forgotten};
 
 /// A message for queues, each of which appears once.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(crate) struct Transfer {
     /// Deliveries that are done with; somebody waits for that to be durable.
     pub(crate) settled: Vec<(Arc<Queue>, Settled)>,
     /// What queues have given up already, but for its place in their logs.
-    pub(crate) given_up: Vec<(Arc<Queue>, Ticket)>,
+    pub(crate) given_up: Vec<(Arc<Queue>, Forgotten)>,
 }
 
 /// A queue is gone, or it refuses what it has no room for.
@@ -79,8 +79,8 @@ impl Transfer {
         for Member { queue, forgotten, .. } in &members.0 {
             forgotten.stage(queue, &mut staging);
         }
-        for (queue, ticket) in self.given_up.iter().filter(|(_, ticket)| ticket.place.is_stored()) {
-            staging.settle(queue.log(ticket), &[ticket.seq..=ticket.seq]);
+        for (queue, forgotten) in &self.given_up {
+            forgotten.stage(queue, &mut staging);
         }
         if !self.settled.is_empty() {
             staging.hurry();

@@ -20,6 +20,7 @@ mod delayed;
 mod durability;
 mod exchanges;
 mod leaving;
+mod letters;
 mod limits;
 mod order;
 mod permissions;

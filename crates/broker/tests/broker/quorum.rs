@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use model::{Event, SessionCommand, SessionEvent, Table, Value, command::DeclareQueue, message::Properties};
+use storage::LogId;
 
 use crate::{
     wish::{
-        ack, consume_with_priority, declare, durable_queue, get, message, publish, publish_transient, reject,
-        requeue, select_confirms, table,
+        ack, consume_with_priority, declare, durable_queue, get, get_no_ack, message, publish,
+        publish_transient, purge, reject, requeue, requeue_up_to, select_confirms, table,
     },
     world::{Peer, World},
 };
@@ -27,8 +28,9 @@ fn with_queue(world: &World, more: &[(&str, Value)]) -> Peer {
 }
 
 /// The headers of the message that is got from a queue.
-fn headers_of_next(peer: &mut Peer, queue: &str) -> Table {
+fn headers_of_next(world: &World, peer: &mut Peer, queue: &str) -> Table {
     peer.ask(get(queue));
+    world.read();
     let events = peer.events();
     let [Event::Session(_, SessionEvent::Got { message, .. })] = events.as_slice() else {
         panic!("{events:?}");
@@ -38,8 +40,8 @@ fn headers_of_next(peer: &mut Peer, queue: &str) -> Table {
 }
 
 /// How often the message at the head came back, as its headers tell.
-fn delivery_count(peer: &mut Peer) -> Option<i64> {
-    let headers = headers_of_next(peer, "q");
+fn delivery_count(world: &World, peer: &mut Peer) -> Option<i64> {
+    let headers = headers_of_next(world, peer, "q");
     headers.get("x-delivery-count").and_then(Value::as_integer)
 }
 
@@ -74,21 +76,21 @@ fn returns_are_counted_and_limited() {
     peer.ask_all([declare("dead"), publish("q", "a")]);
     world.flush();
     peer.hear();
-    assert_eq!(delivery_count(&mut peer), None);
+    assert_eq!(delivery_count(&world, &mut peer), None);
     peer.ask(requeue(1));
-    assert_eq!(delivery_count(&mut peer), Some(1));
+    assert_eq!(delivery_count(&world, &mut peer), Some(1));
     // The end of a connection counts like a verdict.
     drop(peer);
     let mut peer = world.peer();
-    assert_eq!(delivery_count(&mut peer), Some(2));
+    assert_eq!(delivery_count(&world, &mut peer), Some(2));
     peer.ask(requeue(1));
     assert_eq!((world.counts("q"), world.counts("dead")), ((0, 0), (1, 0)));
     // The next message begins anew.
     peer.ask(publish("q", "b"));
-    assert_eq!(delivery_count(&mut peer), None);
+    assert_eq!(delivery_count(&world, &mut peer), None);
     peer.ask(reject(2));
     assert_eq!(world.counts("dead"), (2, 0));
-    let headers = headers_of_next(&mut peer, "dead");
+    let headers = headers_of_next(&world, &mut peer, "dead");
     assert!(headers.get("x-delivery-count").is_none());
     assert_eq!(headers.get("x-last-death-reason"), Some(&Value::text("delivery_limit")));
 }
@@ -118,4 +120,99 @@ fn two_of_a_high_priority_are_followed_by_one_of_the_rest() {
     }
     let bodies = [(); 5].map(|()| peer.say(get("q")).concat().split([' ', ',']).nth(2).unwrap().to_owned());
     assert_eq!(bodies, ["h1", "h2", "l1", "h3", "l2"]);
+}
+
+/// Entries in the log of the counts of `q`.
+fn entries_of_counts(world: &World) -> u64 {
+    let id = world.broker.topology().read().find_queue("/", "q").unwrap().id;
+    world.engine.state(LogId(id.0 | 255 << 55)).entries
+}
+
+#[test]
+fn counts_of_returns_survive_any_restart_and_the_limit_is_reached() {
+    for is_clean in [true, false] {
+        let dead = [("x-dead-letter-exchange", ""), ("x-dead-letter-routing-key", "dead")];
+        let mut more: Vec<_> = dead.iter().map(|(key, value)| (*key, Value::text(value))).collect();
+        more.push(("x-delivery-limit", Value::I32(3)));
+        let mut world = World::new();
+        let mut peer = with_queue(&world, &more);
+        peer.ask_all([declare("dead"), publish("q", "poison"), publish("q", "b")]);
+        for count in 0..=3_i64 {
+            world.flush();
+            peer.hear();
+            let told = delivery_count(&world, &mut peer);
+            assert_eq!(told, (count > 0).then_some(count));
+            drop(peer);
+            world.flush();
+            if count % 2 == 1 {
+                world.keep_house();
+            }
+            world = if is_clean { world.restart() } else { world.crash() };
+            peer = world.peer();
+            assert_eq!(
+                entries_of_counts(&world),
+                u64::from(count < 3),
+                "one for each message that came back"
+            );
+        }
+        assert_eq!((world.counts("q"), world.counts("dead")), ((1, 0), (1, 0)));
+    }
+}
+
+#[test]
+fn counts_go_with_their_messages() {
+    let world = World::new();
+    let mut peer = with_queue(&world, &[]);
+    peer.ask_all(["a", "b", "c", "d", "e"].map(|body| publish("q", body)));
+    for _ in 0..2 {
+        peer.ask_all([(); 5].map(|()| get("q")));
+        peer.hear();
+        peer.ask(requeue_up_to(0));
+    }
+    assert_eq!(entries_of_counts(&world), 5);
+    peer.ask_all([get("q"), get_no_ack("q"), get("q"), get("q")]);
+    peer.hear();
+    peer.ask_all([ack(11), reject(13)]);
+    assert_eq!(entries_of_counts(&world), 2);
+    peer.ask(purge("q"));
+    assert_eq!(entries_of_counts(&world), 1, "that of the one that is out");
+    peer.ask_all([SessionCommand::SelectTransactions, ack(14), SessionCommand::Commit]);
+    assert_eq!((world.counts("q"), entries_of_counts(&world)), ((0, 0), 0));
+}
+
+/// What a crash leaves of the counts: each at least what was on disk, at most what was counted; none without its message.
+#[test]
+fn a_crash_leaves_counts_that_were() {
+    for seed in 0..200_u64 {
+        let world = World::new();
+        let mut peer = with_queue(&world, &[]);
+        peer.ask_all([publish("q", "a"), publish("q", "b")]);
+        world.flush();
+        peer.hear();
+        let (mut counted, mut flushed) = (0, 0);
+        for round in 0..6 {
+            peer.ask_all([get("q"), get("q")]);
+            peer.hear();
+            peer.ask(requeue_up_to(0));
+            counted += 1;
+            if seed >> round & 1 == 1 {
+                world.flush();
+                flushed = counted;
+            }
+        }
+        let is_acked = seed % 5 == 0;
+        if is_acked {
+            peer.ask(get_no_ack("q"));
+        }
+        drop(peer);
+        let world = world.crash_with(seed);
+        let messages = world.counts("q").0;
+        assert!(messages == 2 || (is_acked && messages == 1), "seed {seed}");
+        assert!(entries_of_counts(&world) <= messages, "seed {seed}");
+        let mut peer = world.peer();
+        for _ in 0..messages {
+            let told = delivery_count(&world, &mut peer).unwrap_or(0);
+            assert!((flushed..=counted).contains(&told), "seed {seed}: {flushed} {told} {counted}");
+        }
+    }
 }

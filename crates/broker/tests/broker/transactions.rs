@@ -150,7 +150,8 @@ fn nothing_of_a_transaction_that_fails_takes_effect() {
         table(&[("x-max-length", Value::I32(1)), ("x-overflow", Value::text("reject-publish"))]),
     )]);
     world.flush();
-    peer.ask_all([get("q"), publish("q", "b"), publish("small", "1"), publish("small", "2"), ack(1), Commit]);
+    peer.ask_all([get("q"), publish("q", "b"), publish_mandatory("", "nobody", "x")]);
+    peer.ask_all([publish("small", "1"), publish("small", "2"), ack(1), Commit]);
     assert_eq!(peer.hear(), ["got 1 a, 0 left", "refused: TransactionFailed"], "the second has no room");
     assert_eq!((world.counts("q"), world.counts("small")), ((1, 0), (0, 0)));
 
