@@ -11,7 +11,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     fmt,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
 };
 
 use model::{Command, Event, Name, Refusal, SessionCommand, SessionEvent, SessionId};
@@ -22,7 +22,7 @@ use crate::{
     broker::Broker,
     census::Seat,
     connected::{Connected, Ends},
-    mailbox::{Mail, Mailbox, Notice},
+    mailbox::{Delivery, Mail, Mailbox, Notice},
     name_maker::NameMaker,
     publishes::{Origin, Publishes},
     queue::{Effects, Queue, Settled},
@@ -38,6 +38,7 @@ mod overdue;
 mod publish;
 mod replies;
 mod routes;
+mod trace;
 mod transact;
 
 use routes::Routes;
@@ -54,6 +55,8 @@ pub struct Client {
     mechanism: &'static str,
     /// Where it comes from.
     ends: Option<Ends>,
+    /// Whether the vhost wants copies of everything.
+    is_traced: Arc<AtomicBool>,
     /// Its place in the vhost, once it is in.
     seat: Option<Seat>,
     /// What operators see of it from then on.
@@ -105,6 +108,7 @@ impl Client {
             vhost: Name::default(),
             mechanism: "",
             ends: None,
+            is_traced: Arc::default(),
             seat: None,
             connected: None,
             granted: Granted::default(),
@@ -333,7 +337,11 @@ impl Client {
         let mut mail = std::mem::take(&mut self.mail);
         self.mailbox.take(&mut mail);
         let now = self.moment();
+        let is_traced = self.is_traced();
         for delivery in mail.deliveries.drain(..) {
+            if is_traced && let Some(queue) = self.consumed_queue(&delivery) {
+                self.trace_delivery(delivery.session, &queue, &delivery.parcel);
+            }
             let Some(session) = self.sessions.get_mut(&delivery.session) else { continue };
             // A consumer that is gone has left no deliveries behind: see `cancel`.
             if let Ok(event) = session.deliver(delivery.slot, delivery.parcel, now)
@@ -355,6 +363,14 @@ impl Client {
             queue.resume(consumer, &mut self.effects);
         }
         self.mail = mail;
+        if is_traced {
+            self.hand_over();
+        }
+    }
+
+    fn consumed_queue(&self, delivery: &Delivery) -> Option<Arc<Queue>> {
+        let consumer = self.sessions.get(&delivery.session)?.consumer_in(delivery.slot)?;
+        Some(Arc::clone(&consumer.queue))
     }
 
     fn handle_notice(&mut self, notice: Notice) {
@@ -367,6 +383,9 @@ impl Client {
             }
             Notice::Got { session: id, queue, parcel, left } => {
                 let no_ack = self.waiting_get.take().is_some_and(|(_, no_ack)| no_ack);
+                if let Some(parcel) = parcel.as_ref().filter(|_| self.is_traced()) {
+                    self.trace_delivery(id, &queue, parcel);
+                }
                 let now = self.moment();
                 let Some(session) = self.sessions.get_mut(&id) else { return };
                 let event = match parcel {

@@ -6,6 +6,7 @@
 use core::net::SocketAddr;
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -24,6 +25,12 @@ pub struct Ends {
     pub peer: SocketAddr,
     /// Where it reached the node.
     pub local: SocketAddr,
+}
+
+impl fmt::Display for Ends {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} -> {}", self.peer, self.local)
+    }
 }
 
 /// A connection that is in a vhost.
@@ -50,7 +57,7 @@ pub struct Connected {
 impl Connected {
     /// RabbitMQ's name for it, as `127.0.0.1:50000 -> 127.0.0.1:5672`.
     pub fn name(&self) -> Option<String> {
-        self.ends.map(|Ends { peer, local }| format!("{peer} -> {local}"))
+        self.ends.as_ref().map(Ends::to_string)
     }
 
     /// What the client says of itself.

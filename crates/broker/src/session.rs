@@ -251,6 +251,10 @@ impl Session {
         slot
     }
 
+    pub(crate) fn consumer_in(&self, slot: u32) -> Option<&SessionConsumer> {
+        self.consumers.get(slot as usize)?.as_ref()
+    }
+
     pub(crate) fn consumer_mut(&mut self, slot: u32) -> Option<&mut SessionConsumer> {
         self.consumers.get_mut(slot as usize)?.as_mut()
     }
@@ -285,9 +289,7 @@ impl Session {
 
     /// Numbers a delivery for the consumer in `slot`. None if the consumer is gone: the parcel comes back.
     pub(crate) fn deliver(&mut self, slot: u32, parcel: Parcel, now: Moment) -> Result<SessionEvent, Parcel> {
-        let Some(consumer) = self.consumers.get(slot as usize).and_then(Option::as_ref) else {
-            return Err(parcel);
-        };
+        let Some(consumer) = self.consumer_in(slot) else { return Err(parcel) };
         let tag = consumer.tag.clone();
         let Parcel { ticket, redelivered, message } = parcel;
         let number = if consumer.no_ack {

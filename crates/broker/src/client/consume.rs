@@ -176,6 +176,11 @@ impl Client {
             return Err(Refusal::GetBesideActiveConsumer(named(&queue)));
         }
         let got = queue.get(no_ack, &self.mailbox, id, &mut self.effects);
+        if let Got::Parcel(parcel, _) = &got
+            && self.is_traced()
+        {
+            self.trace_delivery(id, &queue, parcel);
+        }
         let now = self.moment();
         let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
         let event = match got {

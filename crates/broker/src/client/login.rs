@@ -23,6 +23,7 @@ impl Client {
         match self.enter(&vhost) {
             Ok(seat) => {
                 self.seat = Some(seat);
+                self.is_traced = self.broker.topology.read().tracing_of(&vhost);
                 self.vhost = vhost;
                 self.register(client_properties);
                 self.events.push_back(Event::Opened);

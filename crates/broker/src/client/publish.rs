@@ -96,6 +96,12 @@ impl Client {
         forms: [(Arc<Message>, Destinations); FORMS],
         mandatory: bool,
     ) -> Result<(), Refusal> {
+        if self.is_traced()
+            && let Some((message, _)) = forms.last()
+        {
+            let message = Arc::clone(message);
+            self.trace_publish(id, &message, forms.iter().map(|(_, to)| to));
+        }
         let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
         let is_for_nobody = forms.iter().all(|(_, to)| to.is_nobody());
         if let Some(transaction) = &mut session.transaction {

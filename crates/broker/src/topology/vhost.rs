@@ -7,7 +7,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -79,6 +79,8 @@ pub(crate) struct Vhost {
     pub(super) settings: VhostSettings,
     pub(super) meta: Meta,
     pub(super) limits: VhostLimits,
+    /// What its settings say of tracing, for its connections.
+    pub(super) is_traced: Arc<AtomicBool>,
     /// Moves when an exchange is made: who looked for one in vain depends on it.
     pub(crate) created: Arc<AtomicU64>,
     pub(crate) exchanges: BTreeMap<Name, Exchange>,
@@ -92,6 +94,7 @@ pub(crate) struct Vhost {
 impl Vhost {
     pub(super) fn new(settings: VhostSettings, meta: Meta, out: &mut Vec<Fact>) -> Self {
         let mut vhost = Self {
+            is_traced: Arc::new(settings.tracing.into()),
             settings,
             meta,
             limits: VhostLimits::default(),
@@ -402,9 +405,17 @@ impl Topology {
         Ok(Entry::SetVhostLimits { vhost: vhost.clone(), limits })
     }
 
+    /// Whether messages of the vhost are to be copied to `amq.rabbitmq.trace`, now and whenever that changes.
+    pub(crate) fn tracing_of(&self, vhost: &str) -> Arc<AtomicBool> {
+        self.vhost(vhost).map_or_else(Arc::default, |vhost| Arc::clone(&vhost.is_traced))
+    }
+
     pub(super) fn apply_vhost(&mut self, meta: Meta, settings: VhostSettings, out: &mut Vec<Fact>) {
         match self.vhosts.get_mut(&settings.name) {
-            Some(vhost) => vhost.settings = settings,
+            Some(vhost) => {
+                vhost.is_traced.store(settings.tracing, Ordering::Relaxed);
+                vhost.settings = settings;
+            }
             None => {
                 self.vhosts.insert(settings.name.clone(), Vhost::new(settings, meta, out));
                 self.permissions_changed();

@@ -30,5 +30,6 @@ mod restart;
 mod simulation;
 mod streams;
 mod timeouts;
+mod tracing;
 mod transactions;
 mod verdicts;

@@ -2,6 +2,7 @@
 //! read or tidied up unless it says so.
 
 use std::{
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -9,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use broker::{Bell, Broker, Client, First, RecoveryError, Settings, queue::Amount};
+use broker::{Bell, Broker, Client, Ends, First, RecoveryError, Settings, queue::Amount};
 use model::{Command, Event, Message, Secret, SessionCommand, SessionEvent, SessionId, Table};
 use storage::{Engine, Fault, Options, Recovered, disk::memory::MemoryDisk};
 
@@ -142,7 +143,9 @@ impl World {
     /// Somebody who wants to log in and to enter a vhost, and has not heard whether they may.
     pub(crate) fn knock(&self, user: &str, password: &str, vhost: &str) -> Peer {
         let bell = Arc::new(Rung(AtomicBool::new(false)));
-        let client = self.broker.connect(Arc::clone(&bell) as Arc<dyn Bell>, true, [7; 16]);
+        let mut client = self.broker.connect(Arc::clone(&bell) as Arc<dyn Bell>, true, [7; 16]);
+        let [peer, local] = [2, 1].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        client.set_ends(Ends { peer, local });
         let mut peer = Peer { client, bell };
         peer.command(Command::Authenticate {
             mechanism: "PLAIN",
