@@ -34,6 +34,7 @@ use crate::{
     topology::{ConnectionId, Entry, Fact, First, QueueId, QueueKind, QueueRecord, Topology},
 };
 
+mod announce;
 mod history;
 
 /// What the broker is told of the world when it starts.
@@ -59,6 +60,8 @@ pub struct Settings {
     pub timeout_ends_session: bool,
     /// Users who may log in from the local host only.
     pub loopback_users: Vec<Name>,
+    /// The vhost in which it is told what happens in the node.
+    pub event_vhost: Name,
 }
 
 impl Default for Settings {
@@ -74,6 +77,7 @@ impl Default for Settings {
             consumer_timeout_ms: None,
             timeout_ends_session: false,
             loopback_users: vec![Name::parse("guest").unwrap_or_default()],
+            event_vhost: Name::parse("/").unwrap_or_default(),
         }
     }
 }
@@ -296,15 +300,31 @@ impl Broker {
         now_ms: u64,
         wish: impl FnOnce(&Topology) -> Result<Option<Entry>, Refusal>,
     ) -> Result<Lsn, Refusal> {
+        self.change_by(None, now_ms, wish)
+    }
+
+    /// The same, as the wish of a user.
+    ///
+    /// # Errors
+    /// What `wish` refuses.
+    pub fn change_by(
+        &self,
+        user: Option<&Name>,
+        now_ms: u64,
+        wish: impl FnOnce(&Topology) -> Result<Option<Entry>, Refusal>,
+    ) -> Result<Lsn, Refusal> {
         let mut facts = Vec::new();
+        let mut news = Vec::new();
         let last = {
             let mut metadata = self.metadata.lock();
             let entry = wish(&self.topology.read())?;
             if let Some(entry) = entry {
+                news = self.news_of(&entry);
                 self.apply(&mut metadata, now_ms, entry, &mut facts)?;
             }
             metadata.last
         };
+        self.tell_changes(user, now_ms, news, &facts);
         self.deliver_histories(now_ms, facts);
         Ok(last)
     }
@@ -397,9 +417,9 @@ impl Broker {
     }
 
     /// Deletes a queue for which `may` says so; it is asked when nobody can put anything in any more.
-    pub(crate) fn delete_queue(&self, queue: &Arc<Queue>, now_ms: u64) -> Lsn {
+    pub(crate) fn delete_queue(&self, queue: &Arc<Queue>, user: Option<&Name>, now_ms: u64) -> Lsn {
         let record = queue.record();
-        let outcome = self.change(now_ms, |topology| {
+        let outcome = self.change_by(user, now_ms, |topology| {
             let current = topology.find_queue(&record.vhost, &record.name);
             let is_current = current.is_some_and(|current| current.id == record.id);
             Ok(is_current.then(|| topology.delete_queue(&record.vhost, record)))
@@ -435,7 +455,7 @@ impl Broker {
     /// Ends queues and moves letters, which may have further effects.
     fn end_and_post(&self, effects: &mut Effects) {
         while let Some(queue) = effects.deletions.pop() {
-            self.delete_queue(&queue, effects.now_ms);
+            self.delete_queue(&queue, None, effects.now_ms);
         }
         for queue in std::mem::take(&mut effects.posts) {
             loop {

@@ -38,6 +38,7 @@ mod overdue;
 mod publish;
 mod replies;
 mod routes;
+mod telling;
 mod trace;
 mod transact;
 
@@ -375,11 +376,14 @@ impl Client {
 
     fn handle_notice(&mut self, notice: Notice) {
         match notice {
-            Notice::ConsumerLost { session, slot } => {
-                let lost = self.sessions.get_mut(&session).and_then(|session| session.remove_slot(slot));
-                if let Some(consumer) = lost {
-                    self.say(session, SessionEvent::ConsumerLost { consumer: consumer.tag });
+            Notice::ConsumerLost { session: id, slot } => {
+                let Some(session) = self.sessions.get_mut(&id) else { return };
+                let is_told = session.has_let_go;
+                let Some(consumer) = session.remove_slot(slot) else { return };
+                if !is_told {
+                    self.tell_consumer_gone(id, &consumer);
                 }
+                self.say(id, SessionEvent::ConsumerLost { consumer: consumer.tag });
             }
             Notice::Got { session: id, queue, parcel, left } => {
                 let no_ack = self.waiting_get.take().is_some_and(|(_, no_ack)| no_ack);
@@ -442,7 +446,9 @@ impl Client {
 
     /// Consumers go, unsettled deliveries go back, confirms are owed no more.
     fn let_go(&mut self, id: SessionId) {
-        let Some(session) = self.sessions.get(&id) else { return };
+        self.tell_session_gone(id);
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        session.has_let_go = true;
         dismiss(session, &mut self.effects);
         // What is on its way is numbered first, so that it goes back with the rest.
         self.gather_mail();
@@ -478,9 +484,11 @@ impl Client {
             self.let_go(id);
         }
         self.sessions.clear();
-        self.seat = None;
         for queue in std::mem::take(&mut self.exclusive_queues) {
-            self.broker.delete_queue(&queue, self.now_ms);
+            self.broker.delete_queue(&queue, None, self.now_ms);
+        }
+        if self.seat.take().is_some() {
+            self.tell_closed();
         }
         self.carry_out();
         self.broker.disconnect(self.id);

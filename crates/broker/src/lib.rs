@@ -26,6 +26,7 @@ pub mod flow;
 mod mailbox;
 mod metadata;
 mod name_maker;
+mod news;
 mod publishes;
 pub mod queue;
 mod replies;

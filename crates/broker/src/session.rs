@@ -55,6 +55,8 @@ pub(crate) struct Session {
     _seat: SessionSeat,
     /// Refused something: commands are ignored until the session is closed.
     pub(crate) has_failed: bool,
+    /// It has given everything back, and is told to be closed.
+    pub(crate) has_let_go: bool,
     /// The queue that an empty name stands for.
     pub(crate) last_queue: Option<Name>,
     pub(crate) prefetch: u16,
@@ -99,6 +101,7 @@ impl Session {
             id,
             _seat: seat,
             has_failed: false,
+            has_let_go: false,
             last_queue: None,
             prefetch: 0,
             limit: Arc::default(),

@@ -59,6 +59,9 @@ pub(crate) fn run(settings: &Settings, folder: &DataFolder) -> Result<(), Failur
     let watch = Arc::new(Watch::new(&broker, &engine, settings, memory_bytes, folder.path()));
     let threads = Threads::start(&broker, &engine, &watch).context("cannot start the node's threads")?;
     set_up(&broker, settings)?;
+    if let Err(refusal) = broker.add_event_exchange(wall_clock_ms()) {
+        return Err(anyhow!("the exchange of events cannot be made: {refusal:?}").into());
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -116,6 +119,7 @@ fn broker_settings(settings: &Settings, memory_bytes: u64) -> broker::Settings {
         resident_bytes_max: (memory_bytes / 10).clamp(8 * 1024 * 1024, 64 * 1024 * 1024),
         loopback_users: settings.loopback_users.iter().cloned().collect(),
         node: Name::parse(&settings.node_name).unwrap_or_default(),
+        event_vhost: settings.event_vhost.clone().unwrap_or_else(|| settings.first_user.vhost.clone()),
         connections_max: settings.connection.connections_max.map(u64::from),
         sessions_max: settings.connection.node_channels_max,
         consumers_per_session_max: settings.connection.channel_consumers_max.unwrap_or(u32::MAX),

@@ -10,7 +10,7 @@ use broker::Broker;
 use parking_lot::Mutex;
 use storage::Engine;
 
-use crate::{config::Settings, limits};
+use crate::{config::Settings, connection::wall_clock_ms, limits};
 
 /// How often it is looked while there is plenty.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -63,6 +63,7 @@ impl Watch {
             let limit = self.settings.memory.high_watermark.bytes(self.total_memory_bytes);
             let is_low = used > limit;
             if self.broker.alarms().set_memory(is_low) {
+                self.broker.tell_alarm("memory", is_low, wall_clock_ms());
                 say("memory", is_low, used, limit);
             }
         }
@@ -71,6 +72,7 @@ impl Watch {
             self.settings.disk_free_limit.bytes(self.total_memory_bytes, self.engine.headroom_bytes());
         let is_low = free < limit || self.engine.is_short_of_space();
         if self.broker.alarms().set_disk(is_low) {
+            self.broker.tell_alarm("disk", is_low, wall_clock_ms());
             say("disk", is_low, free, limit);
         }
         if free.saturating_sub(limit) < PLENTY_BYTES { INTERVAL_TIGHT } else { INTERVAL }

@@ -53,7 +53,7 @@ impl Client {
         }
     }
 
-    pub(super) fn consume(&mut self, id: SessionId, wish: Consume) -> Result<(), Refusal> {
+    pub(super) fn consume(&mut self, id: SessionId, mut wish: Consume) -> Result<(), Refusal> {
         let name = self.queue_name(id, wish.queue.clone())?;
         if *name == *REPLY_TO {
             return self.consume_replies(id, wish);
@@ -61,11 +61,13 @@ impl Client {
         let (_, queue) = self.resolve_queue(id, name)?;
         self.permit(Wish::Read { queue: &queue.record().name })?;
         check_arguments(&wish.arguments, &queue)?;
+        if wish.consumer.is_empty() {
+            wish.consumer = self.names.make("amq.ctag-");
+        }
         if queue.is_stream() {
-            return self.consume_stream(id, wish, queue);
+            return self.consume_stream(id, &wish, &queue);
         }
         let priority = priority_of(&wish.arguments, &queue)?;
-        let tag = if wish.consumer.is_empty() { self.names.make("amq.ctag-") } else { wish.consumer };
         let consumers_max = self.broker.settings.consumers_per_session_max;
         let mailbox = Arc::clone(&self.mailbox);
         let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
@@ -73,9 +75,9 @@ impl Client {
         if is_quorum {
             refuse_shared_limit(session, &queue)?;
         }
-        session.check_new_consumer(&tag, consumers_max)?;
+        session.check_new_consumer(&wish.consumer, consumers_max)?;
         let slot = session.add_consumer(SessionConsumer {
-            tag: tag.clone(),
+            tag: wish.consumer.clone(),
             queue: Arc::clone(&queue),
             key: None,
             no_ack: wish.no_ack,
@@ -85,35 +87,38 @@ impl Client {
         consumer.prefetch = session.prefetch.into();
         consumer.priority = priority;
         let admitted = queue.consume(consumer, wish.exclusive && !is_quorum, &mut self.effects);
-        self.admitted(id, slot, admitted, (tag, wish.nowait))
+        self.admitted(id, slot, admitted, &wish)
     }
 
-    fn consume_stream(&mut self, id: SessionId, wish: Consume, queue: Arc<Queue>) -> Result<(), Refusal> {
+    fn consume_stream(&mut self, id: SessionId, wish: &Consume, queue: &Arc<Queue>) -> Result<(), Refusal> {
         let start =
             seek::Wish::parse(&wish.arguments, self.now_ms).map_err(|unfit| Refusal::InvalidArgument {
                 argument: Name::parse(unfit.argument).unwrap_or_default(),
-                named: named(&queue),
+                named: named(queue),
                 reason: unfit.reason,
             })?;
-        let tag = if wish.consumer.is_empty() { self.names.make("amq.ctag-") } else { wish.consumer };
         let consumers_max = self.broker.settings.consumers_per_session_max;
         let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
         if session.prefetch == 0 {
-            return Err(Refusal::NoPrefetch(named(&queue)));
+            return Err(Refusal::NoPrefetch(named(queue)));
         }
         if wish.no_ack {
-            let what = format!("automatic acknowledgement not supported by stream {}", named(&queue));
+            let what = format!("automatic acknowledgement not supported by stream {}", named(queue));
             return Err(Refusal::NotImplemented { what });
         }
-        refuse_shared_limit(session, &queue)?;
-        session.check_new_consumer(&tag, consumers_max)?;
-        let consumer =
-            SessionConsumer { tag: tag.clone(), queue: Arc::clone(&queue), key: None, no_ack: false };
+        refuse_shared_limit(session, queue)?;
+        session.check_new_consumer(&wish.consumer, consumers_max)?;
+        let consumer = SessionConsumer {
+            tag: wish.consumer.clone(),
+            queue: Arc::clone(queue),
+            key: None,
+            no_ack: false,
+        };
         let slot = session.add_consumer(consumer);
         let mut consumer = Consumer::new(Arc::clone(&self.mailbox), id, slot, Arc::default());
         consumer.prefetch = session.prefetch.into();
         let admitted = queue.consume_stream(consumer, start, &mut self.effects);
-        self.admitted(id, slot, admitted, (tag, wish.nowait))
+        self.admitted(id, slot, admitted, wish)
     }
 
     /// A queue has admitted a consumer, or not.
@@ -122,7 +127,7 @@ impl Client {
         id: SessionId,
         slot: u32,
         admitted: Result<ConsumerKey, Unfit>,
-        (tag, nowait): (Name, bool),
+        wish: &Consume,
     ) -> Result<(), Refusal> {
         let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
         match admitted {
@@ -130,8 +135,10 @@ impl Client {
                 if let Some(consumer) = session.consumer_mut(slot) {
                     consumer.key = Some(key);
                 }
+                self.tell_consumer(id, slot, wish);
                 let lsn = self.broker.metadata_position();
-                self.answer_when(lsn, id, nowait, SessionEvent::Consuming { consumer: tag });
+                let event = SessionEvent::Consuming { consumer: wish.consumer.clone() };
+                self.answer_when(lsn, id, wish.nowait, event);
                 Ok(())
             }
             Err(unfit) => {
@@ -160,8 +167,9 @@ impl Client {
             // What is on its way to it is delivered before it is told that it is gone.
             self.gather_mail();
         }
-        if let Some(session) = self.sessions.get_mut(&id) {
-            session.remove_consumer(tag);
+        let gone = self.sessions.get_mut(&id).and_then(|session| session.remove_consumer(tag));
+        if let Some(consumer) = gone {
+            self.tell_consumer_gone(id, &consumer);
         }
     }
 

@@ -14,7 +14,7 @@ use crate::{
     access::Wish,
     queue::{Kept, Queue},
     replies::REPLY_TO,
-    topology::{Declared, QueueKind, QueueRecord},
+    topology::{Declared, Entry, QueueKind, QueueRecord, Topology},
 };
 
 impl Client {
@@ -34,7 +34,7 @@ impl Client {
                 wish.arguments.get("alternate-exchange").filter(|_| is_new).and_then(Value::as_text);
             self.permit(Wish::DeclareExchange { exchange: &wish.exchange, alternate })?;
             let vhost = self.vhost.clone();
-            self.broker.change(self.now_ms, |topology| topology.declare_exchange(&vhost, &wish))?
+            self.change(|topology| topology.declare_exchange(&vhost, &wish))?
         };
         self.answer_when(lsn, id, wish.nowait, SessionEvent::ExchangeDeclared);
         Ok(())
@@ -50,9 +50,7 @@ impl Client {
         let exchange = exchange.without_line_ends();
         self.permit(Wish::DeleteExchange { exchange: &exchange })?;
         let vhost = self.vhost.clone();
-        let lsn = self
-            .broker
-            .change(self.now_ms, |topology| topology.delete_exchange(&vhost, &exchange, if_unused))?;
+        let lsn = self.change(|topology| topology.delete_exchange(&vhost, &exchange, if_unused))?;
         self.answer_when(lsn, id, nowait, SessionEvent::ExchangeDeleted);
         Ok(())
     }
@@ -89,6 +87,11 @@ impl Client {
         Ok(())
     }
 
+    /// Changes the metadata in the name of the user.
+    fn change(&self, wish: impl FnOnce(&Topology) -> Result<Option<Entry>, Refusal>) -> Result<Lsn, Refusal> {
+        self.broker.change_by(Some(&self.user), self.now_ms, wish)
+    }
+
     fn declare_as(
         &mut self,
         wish: &DeclareQueue,
@@ -108,7 +111,7 @@ impl Client {
         {
             return Ok((record, self.broker.metadata_position()));
         }
-        let lsn = self.broker.change(self.now_ms, |topology| {
+        let lsn = self.change(|topology| {
             Ok(match topology.declare_queue(&vhost, wish, connection, is_server_named)? {
                 Declared::Exists(_) => None,
                 Declared::Create(entry) => Some(entry),
@@ -145,7 +148,7 @@ impl Client {
                 let (if_unused, if_empty) = (if_unused && is_conditional, if_empty && is_conditional);
                 let queue = self.broker.queue(&record);
                 let effects = &mut self.effects;
-                self.broker.change(self.now_ms, |topology| {
+                self.broker.change_by(Some(&self.user), self.now_ms, |topology| {
                     let is_current = topology
                         .find_queue(&record.vhost, &record.name)
                         .is_some_and(|now| now.id == record.id);
@@ -186,7 +189,7 @@ impl Client {
         let nowait = binding.nowait;
         let binding = self.permitted_binding(id, binding)?;
         let (vhost, connection) = (self.vhost.clone(), self.id);
-        let lsn = self.broker.change(self.now_ms, |topology| topology.bind(&vhost, &binding, connection))?;
+        let lsn = self.change(|topology| topology.bind(&vhost, &binding, connection))?;
         self.answer_when(lsn, id, nowait, event);
         Ok(())
     }
@@ -199,8 +202,7 @@ impl Client {
         let nowait = binding.nowait;
         let binding = self.permitted_binding(id, binding)?;
         let (vhost, connection) = (self.vhost.clone(), self.id);
-        let lsn =
-            self.broker.change(self.now_ms, |topology| topology.unbind(&vhost, &binding, connection))?;
+        let lsn = self.change(|topology| topology.unbind(&vhost, &binding, connection))?;
         self.answer_when(lsn, id, nowait, event);
         Ok(())
     }

@@ -10,12 +10,14 @@ use crate::{census::Seat, connected::Connected, session::Session};
 impl Client {
     pub(super) fn authenticate(&mut self, mechanism: &'static str, user: Name, password: &Secret) {
         if self.broker.is_login(&user, password, self.is_loopback) {
+            self.tell_login(&user, mechanism, true);
             self.user = user.clone();
             self.mechanism = mechanism;
             self.events.push_back(Event::Authenticated { user });
             return;
         }
         tracing::warn!(%user, mechanism, "login refused: unknown user, wrong password, or not from the local host");
+        self.tell_login(&user, mechanism, false);
         self.events.push_back(Event::AuthenticationRefused { mechanism });
     }
 
@@ -26,6 +28,7 @@ impl Client {
                 self.is_traced = self.broker.topology.read().tracing_of(&vhost);
                 self.vhost = vhost;
                 self.register(client_properties);
+                self.tell_opened(client_properties);
                 self.events.push_back(Event::Opened);
             }
             Err(refusal) => self.events.push_back(Event::Refused(refusal)),
@@ -77,6 +80,7 @@ impl Client {
                 Ok(seat) => {
                     let session = Session::new(id, seat, settings.consumer_timeout_ms);
                     self.sessions.insert(id, session);
+                    self.tell_session(id);
                     SessionEvent::Opened
                 }
                 Err(refusal) => SessionEvent::Refused(refusal),

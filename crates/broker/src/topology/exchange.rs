@@ -128,6 +128,12 @@ impl Topology {
         Ok(())
     }
 
+    /// Whether anything is bound to an exchange.
+    pub(crate) fn is_bound(&self, vhost: &str, exchange: &str) -> bool {
+        let exchange = self.vhost(vhost).and_then(|vhost| vhost.exchanges.get(exchange));
+        exchange.is_some_and(|exchange| !exchange.outgoing.is_empty())
+    }
+
     /// All exchanges of a vhost but the default one, by name.
     pub fn exchanges(&self, vhost: &str) -> impl Iterator<Item = &Arc<ExchangeRecord>> {
         self.vhost(vhost)

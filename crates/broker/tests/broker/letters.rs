@@ -47,7 +47,7 @@ fn a_letter_for_very_many_queues_reaches_each_of_them_once() {
 #[test]
 fn a_crash_does_not_lose_a_letter_for_very_many_queues() {
     let mut seen = (false, false);
-    for operation in 1..4 {
+    for operation in 1..8 {
         for seed in 0..60 {
             let world = world_with_a_large_letter();
             world.disk.power_off_after(operation);

@@ -22,6 +22,7 @@ mod exchanges;
 mod leaving;
 mod letters;
 mod limits;
+mod news;
 mod order;
 mod permissions;
 mod quorum;

@@ -134,7 +134,7 @@ pub(crate) static ROWS: &[Row] = &[
         Verdict::NoEffect(ERLANG),
     ),
     (
-        &["shovel.**", "federation.**", "tracing.**", "event_exchange.**", "exchange_types.**"],
+        &["shovel.**", "federation.**", "tracing.**", "event_exchange.protocol", "exchange_types.**"],
         Verdict::NoEffect(LATER),
     ),
     (

@@ -31,6 +31,8 @@ pub(crate) struct Settings {
     pub(crate) first_user: FirstUser,
     /// Definitions that are taken in at every start: a file or a folder.
     pub(crate) definitions: Option<PathBuf>,
+    /// Where it is told what happens in the node; None: in the first user's vhost.
+    pub(crate) event_vhost: Option<Name>,
     /// Users who may log in from this machine only.
     pub(crate) loopback_users: BTreeSet<Name>,
     pub(crate) connection: ConnectionLimits,
@@ -275,6 +277,7 @@ impl Settings {
             },
             definitions: None,
             first_user: FirstUser::default(),
+            event_vhost: None,
             loopback_users: BTreeSet::from([short("guest")]),
             connection: ConnectionLimits::default(),
             memory: Memory { high_watermark: Watermark::Relative(0.6), total_bytes: None },

@@ -103,6 +103,12 @@ pub(crate) static KEYS: &[Key] = &[
         kind: Kind::Name { set: |draft, _, name| draft.settings.first_user.vhost = name },
     },
     Key {
+        name: "event_exchange.vhost",
+        default: "(default_vhost)",
+        help: "The vhost in which the exchange amq.rabbitmq.event tells what happens in the node.",
+        kind: Kind::Name { set: |draft, _, name| draft.settings.event_vhost = Some(name) },
+    },
+    Key {
         name: "default_user_tags.$tag",
         default: "(administrator)",
         help: "Whether that user has this tag; any such line replaces the default.",

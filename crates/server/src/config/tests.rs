@@ -97,6 +97,7 @@ fn the_first_user_is_that_of_the_file() {
     )
     .first_user;
     assert_eq!((user.name.as_str(), user.vhost.as_str()), ("alice", "shop"));
+    assert_eq!(read("event_exchange.vhost = audit").event_vhost.as_deref(), Some("audit"));
     assert_eq!(user.password, Secret::new("s # t"));
     assert_eq!(user.tags, BTreeSet::from(["management".to_owned()]));
     let permissions = user.permissions;
