@@ -28,6 +28,7 @@ mod permissions;
 mod quorum;
 mod refusing;
 mod restart;
+mod rules;
 mod simulation;
 mod streams;
 mod timeouts;
