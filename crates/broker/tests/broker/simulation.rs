@@ -3,7 +3,7 @@
 //!
 //! The same seed does the same. Half of the seeds are *eager*: every client hears at once what there is to hear, so after
 //! each step counts and order must be exactly those of the model. In the others events wait, mailboxes fill, and deliveries
-//! cross with what clients do. Checked are:
+//! cross with what clients do. With a quarter of them queues are quorum queues. Checked are:
 //!
 //! - answers come in the order of the commands, what is refused is what must be;
 //! - a queue delivers what was published to it, once at a time, each consumer's share in the order of arrival;

@@ -29,6 +29,8 @@ pub(crate) struct Queue {
     /// The actor that it is exclusive to.
     pub(crate) owner: Option<u64>,
     pub(crate) auto_delete: bool,
+    /// Everything in it is kept.
+    pub(crate) is_quorum: bool,
     pub(crate) had_consumer: bool,
     pub(crate) consumers: u32,
     /// Its declaration was answered or flushed.
@@ -177,7 +179,7 @@ impl Model {
             let entry = Entry {
                 is_ready: true,
                 is_promised: false,
-                is_kept: persistent && queue.durable,
+                is_kept: (persistent || queue.is_quorum) && queue.durable,
                 was_delivered: false,
                 is_doubtful: false,
             };

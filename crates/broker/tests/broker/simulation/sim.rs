@@ -52,6 +52,8 @@ pub(crate) struct Sim {
     pub(crate) next_tag: u64,
     /// Everybody hears at once what there is to hear.
     pub(crate) is_eager: bool,
+    /// Queues are quorum queues where they can be, and no session has a limit of its own, which those refuse.
+    pub(crate) has_quorums: bool,
     /// What happens to order in this step is more than the model knows.
     pub(crate) is_mixed: bool,
     /// Everybody had heard everything before this step.
@@ -70,6 +72,7 @@ impl Sim {
         drop(peer);
         Self {
             seed,
+            has_quorums: seed % 4 == 1,
             is_eager: dice.one_in(2),
             dice,
             world: Some(world),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{Outcome, SessionCommand, command::DeclareQueue};
+use model::{Outcome, SessionCommand, Table, Value, command::DeclareQueue};
 
 use super::{
     actor::{Actor, Awaited, Checked, Session, body_bytes},
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::wish::{
     bind, cancel, consume, consume_no_ack, delete, durable_queue, get, get_no_ack, look_at, message,
-    prefetch, prefetch_of_session, purge, recover, select_confirms, settle, unbind,
+    prefetch, prefetch_of_session, purge, recover, select_confirms, settle, table, unbind,
 };
 
 const QUEUES: u64 = 6;
@@ -323,10 +323,14 @@ impl Sim {
         let (durable, exclusive) = (!self.dice.one_in(4), self.dice.one_in(8));
         let auto_delete = self.dice.one_in(6);
         let owner = exclusive.then_some(id);
-        let key = self
-            .model
-            .declare(queue, Queue { durable: durable && !exclusive, owner, auto_delete, ..Queue::default() });
-        let wish = DeclareQueue { durable, exclusive, auto_delete, ..durable_queue(queue) };
+        let is_quorum = self.has_quorums && durable && !exclusive && !auto_delete;
+        let durably = durable && !exclusive;
+        let declared = Queue { durable: durably, owner, auto_delete, is_quorum, ..Queue::default() };
+        let key = self.model.declare(queue, declared);
+        // However often messages come back, they stay.
+        let quorum = [("x-queue-type", Value::text("quorum")), ("x-delivery-limit", Value::I32(-1))];
+        let arguments = if is_quorum { table(&quorum) } else { Table::default() };
+        let wish = DeclareQueue { durable, exclusive, auto_delete, arguments, ..durable_queue(queue) };
         self.ask(at, number, SessionCommand::DeclareQueue(wish), Some(Awaited::Declared(key)));
         Ok(())
     }
@@ -381,7 +385,7 @@ impl Sim {
 
     fn limit(&mut self, at: usize, number: u16) -> Checked<()> {
         let count = self.dice.below(5) as u16;
-        if self.dice.one_in(2) {
+        if self.dice.one_in(2) || self.has_quorums {
             self.session(at, number).prefetch = count;
             self.ask(at, number, prefetch(count), Some(Awaited::PrefetchSet));
             return Ok(());
