@@ -11,7 +11,13 @@
 
 mod timestamp;
 
-use std::{fmt, io::Write, time::SystemTime};
+use std::{
+    fmt,
+    io::Write,
+    sync::mpsc::{self, Receiver, SyncSender},
+    thread,
+    time::SystemTime,
+};
 
 use serde_json::{Map, Value};
 use tracing::{
@@ -34,10 +40,42 @@ use crate::config::settings::{Log, LogFormat, LogLevel};
 pub(crate) struct Fault(#[from] tracing::subscriber::SetGlobalDefaultError);
 
 /// Logs from here on, for the whole process.
-pub(crate) fn start(log: Log) -> Result<(), Fault> {
-    let lines = Lines { format: log.format, now_us, write: to_stderr };
-    let subscriber = Registry::default().with(lines.with_filter(filter(log.level)));
-    Ok(tracing::subscriber::set_global_default(subscriber)?)
+///
+/// Lines for the exchange of the log, if there is to be one, can be taken out of what is returned.
+pub(crate) fn start(log: Log) -> Result<Option<Receiver<Line>>, Fault> {
+    let written = filter(log.level);
+    let published = if log.has_exchange { filter(log.exchange_level) } else { LevelFilter::OFF };
+    let (sender, receiver) = mpsc::sync_channel(LINES_WAITING_MAX);
+    let write = move |level: Level, line: &str| {
+        if level <= written {
+            to_stderr(line);
+        }
+        if level <= published {
+            pass_on(&sender, level, line);
+        }
+    };
+    let lines = Lines { format: log.format, now_us, write };
+    let subscriber = Registry::default().with(lines.with_filter(written.max(published)));
+    tracing::subscriber::set_global_default(subscriber)?;
+    Ok(log.has_exchange.then_some(receiver))
+}
+
+/// What the thread is called that publishes lines: what it logs itself is not published.
+pub(crate) const THREAD: &str = "log";
+/// Lines that wait to be published; beyond, they are only written.
+const LINES_WAITING_MAX: usize = 1024;
+
+/// A line for the exchange of the log.
+pub(crate) struct Line {
+    pub(crate) severity: &'static str,
+    pub(crate) text: String,
+}
+
+fn pass_on(lines: &SyncSender<Line>, level: Level, line: &str) {
+    if thread::current().name() != Some(THREAD) {
+        // What there is no room for is in the log all the same.
+        let _ = lines.try_send(Line { severity: severity(level), text: line.to_owned() });
+    }
 }
 
 fn filter(level: LogLevel) -> LevelFilter {
@@ -109,7 +147,7 @@ impl Visit for Fields {
 
 impl<W, S> Layer<S> for Lines<W>
 where
-    W: Fn(&str) + 'static,
+    W: Fn(Level, &str) + 'static,
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
@@ -143,7 +181,7 @@ where
             LogFormat::Json => json(time, level, event.metadata().target(), fields),
         };
         line.push('\n');
-        (self.write)(&line);
+        (self.write)(*event.metadata().level(), &line);
     }
 }
 

@@ -66,14 +66,14 @@ fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
         };
     }
     let settings = settings(arguments)?;
-    log::start(settings.log).context("cannot log")?;
+    let lines = log::start(settings.log).context("cannot log")?;
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
     let open_files = limits::raise_open_files();
     tracing::debug!(was = ?open_files.was, now = ?open_files.now, "limit of open files");
     let folder = DataFolder::open(&settings.data_dir)?;
-    node::run(&settings, &folder)
+    node::run(&settings, &folder, lines)
 }
 
 fn settings(arguments: &ServeArguments) -> Result<Settings, Failure> {

@@ -3,7 +3,7 @@
 use std::{
     io::{self, Write},
     net::SocketAddr,
-    sync::Arc,
+    sync::{Arc, mpsc::Receiver},
     time::Duration,
 };
 
@@ -32,6 +32,7 @@ use crate::{
     http::Site,
     limits,
     listener::{self, Service},
+    log::Line,
     surroundings::Surroundings,
     threads::Threads,
     watch::Watch,
@@ -47,7 +48,11 @@ const HANDSHAKE_MS_MAX: u64 = 24 * 3600 * 1000;
 const GOODBYE_LOOK: Duration = Duration::from_millis(20);
 
 /// Runs a node until it is told to stop.
-pub(crate) fn run(settings: &Settings, folder: &DataFolder) -> Result<(), Failure> {
+pub(crate) fn run(
+    settings: &Settings,
+    folder: &DataFolder,
+    lines: Option<Receiver<Line>>,
+) -> Result<(), Failure> {
     let (engine, recovered) = open_engine(folder)?;
     report(&recovered);
     let memory_bytes =
@@ -57,10 +62,16 @@ pub(crate) fn run(settings: &Settings, folder: &DataFolder) -> Result<(), Failur
             .context("the data folder cannot be read back")?,
     );
     let watch = Arc::new(Watch::new(&broker, &engine, settings, memory_bytes, folder.path()));
-    let threads = Threads::start(&broker, &engine, &watch).context("cannot start the node's threads")?;
+    let threads = Threads::start(&broker, &engine, &watch, lines.map(|lines| (lines, settings.log.format)));
+    let threads = threads.context("cannot start the node's threads")?;
     set_up(&broker, settings)?;
     if let Err(refusal) = broker.add_event_exchange(wall_clock_ms()) {
         return Err(anyhow!("the exchange of events cannot be made: {refusal:?}").into());
+    }
+    if settings.log.has_exchange
+        && let Err(refusal) = broker.add_log_exchange(wall_clock_ms())
+    {
+        return Err(anyhow!("the exchange of the log cannot be made: {refusal:?}").into());
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -5,6 +5,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
+        mpsc::Receiver,
     },
     thread::{self, JoinHandle},
     time::Duration,
@@ -13,7 +14,13 @@ use std::{
 use broker::Broker;
 use storage::{Engine, Fault};
 
-use crate::{connection::wall_clock_ms, exit, watch::Watch};
+use crate::{
+    config::settings::LogFormat,
+    connection::wall_clock_ms,
+    exit,
+    log::{self, Line},
+    watch::Watch,
+};
 
 /// How long a thread sleeps before it looks whether it is to stop.
 const LOOK_UP: Duration = Duration::from_millis(100);
@@ -30,7 +37,12 @@ pub(crate) struct Threads {
 
 impl Threads {
     /// Starts them.
-    pub(crate) fn start(broker: &Arc<Broker>, engine: &Arc<Engine>, watch: &Arc<Watch>) -> io::Result<Self> {
+    pub(crate) fn start(
+        broker: &Arc<Broker>,
+        engine: &Arc<Engine>,
+        watch: &Arc<Watch>,
+        lines: Option<(Receiver<Line>, LogFormat)>,
+    ) -> io::Result<Self> {
         let is_stopping = Arc::new(AtomicBool::new(false));
         let mut threads = Vec::new();
         let mut spawn = |name: &str, body: Box<dyn Fn() + Send>| {
@@ -60,6 +72,10 @@ impl Threads {
         broker.start_clock(wall_clock_ms());
         let b = Arc::clone(broker);
         spawn("timer", Box::new(move || keep_time(&b)))?;
+        if let Some((lines, format)) = lines {
+            let b = Arc::clone(broker);
+            spawn(log::THREAD, Box::new(move || publish_line(&b, &lines, format)))?;
+        }
         Ok(Self { is_stopping, threads })
     }
 
@@ -111,6 +127,15 @@ fn keep_time(broker: &Broker) {
     let now_ms = wall_clock_ms();
     broker.handle_time(now_ms);
     broker.wait_for_time(now_ms, LOOK_UP);
+}
+
+fn publish_line(broker: &Broker, lines: &Receiver<Line>, format: LogFormat) {
+    let Ok(Line { severity, text }) = lines.recv_timeout(LOOK_UP) else { return };
+    let content_type = match format {
+        LogFormat::Plaintext => "text/plain",
+        LogFormat::Json => "application/json",
+    };
+    broker.tell_line(severity, &text, content_type, wall_clock_ms());
 }
 
 fn keep_house(broker: &Broker, engine: &Engine, watch: &Watch) {

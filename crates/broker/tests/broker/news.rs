@@ -188,3 +188,23 @@ fn news_survive_in_a_durable_queue_and_the_exchange_is_there_once() {
     peer.ask_all([declare("r"), publish("r", "a")]);
     assert_eq!(world.counts("kept"), (2, 0));
 }
+
+#[test]
+fn lines_of_the_log_are_told_by_severity() {
+    let world = World::new();
+    world.broker.tell_line("error", "nobody hears", "text/plain", 0);
+    world.broker.add_log_exchange(0).unwrap();
+    let mut peer = world.peer();
+    peer.ask_all([declare_transient("lines"), bind("amq.rabbitmq.log", "lines", "error")]);
+    world.flush();
+    peer.hear();
+    world.broker.tell_line("info", "all is well", "text/plain", 5000);
+    world.broker.tell_line("error", "fire", "text/plain", 6000);
+    peer.ask(get("lines"));
+    let Some(Event::Session(_, SessionEvent::Got { message, messages: 0, .. })) = peer.events().pop() else {
+        panic!()
+    };
+    let properties = message.properties();
+    assert_eq!((message.routing_key(), message.body()), (&b"error"[..], &b"fire"[..]));
+    assert_eq!((properties.content_type, properties.timestamp), (Some(&b"text/plain"[..]), Some(6)));
+}

@@ -189,7 +189,6 @@ pub(crate) static ROWS: &[Row] = &[
         Verdict::NoEffect(CLUSTER),
     ),
     (&["log.dir", "log.file.**", "log.syslog.**", "log.journald.**"], Verdict::NoEffect(STDERR)),
-    (&["log.exchange.**"], Verdict::NoEffect(LATER)),
     (
         &[
             "log.channel.**",

@@ -239,6 +239,10 @@ fn share_of(share: f64, total: u64) -> u64 {
 pub(crate) struct Log {
     pub(crate) level: LogLevel,
     pub(crate) format: LogFormat,
+    /// Events are published too.
+    pub(crate) has_exchange: bool,
+    /// The least severe of those.
+    pub(crate) exchange_level: LogLevel,
 }
 
 /// The least severe event that is logged.
@@ -282,7 +286,12 @@ impl Settings {
             connection: ConnectionLimits::default(),
             memory: Memory { high_watermark: Watermark::Relative(0.6), total_bytes: None },
             disk_free_limit: DiskFreeLimit::Default,
-            log: Log { level: LogLevel::Info, format: LogFormat::Plaintext },
+            log: Log {
+                level: LogLevel::Info,
+                format: LogFormat::Plaintext,
+                has_exchange: false,
+                exchange_level: LogLevel::Info,
+            },
             identity: Identity { product: "RabbitMQ".to_owned(), version: "4.0.5".to_owned() },
             warnings: Vec::new(),
         }

@@ -366,6 +366,23 @@ pub(crate) static KEYS: &[Key] = &[
         },
     },
     Key {
+        name: "log.exchange",
+        default: "false",
+        help: "Whether lines of the log are published to amq.rabbitmq.log too, in the vhost of events.",
+        kind: Kind::Boolean { set: |draft, _, is_on| draft.settings.log.has_exchange = is_on },
+    },
+    Key {
+        name: "log.exchange.level",
+        default: "info",
+        help: "The least severe event of those.",
+        kind: Kind::OneOf {
+            words: LEVELS,
+            set: |draft, _, word| {
+                draft.settings.log.exchange_level = level(word).unwrap_or(LogLevel::Info);
+            },
+        },
+    },
+    Key {
         name: "log.console",
         default: "true",
         help: "`false` has no effect: logs always go to the standard error output.",

@@ -132,7 +132,7 @@ fn with_broker(test: impl FnOnce(SocketAddr)) {
     };
     broker.set_up(first, [0; 4], 0).unwrap();
     let watch = Watch::new(&broker, &engine, &Settings::defaults("host"), u64::MAX, folder.path());
-    let threads = Threads::start(&broker, &engine, &Arc::new(watch)).unwrap();
+    let threads = Threads::start(&broker, &engine, &Arc::new(watch), None).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let address = listener.local_addr().unwrap();

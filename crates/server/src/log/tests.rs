@@ -8,7 +8,7 @@ use super::*;
 fn lines(format: LogFormat, level: LogLevel, run: impl FnOnce()) -> String {
     let written = Arc::new(Mutex::new(String::new()));
     let sink = Arc::clone(&written);
-    let write = move |line: &str| sink.lock().unwrap().push_str(line);
+    let write = move |_: Level, line: &str| sink.lock().unwrap().push_str(line);
     let lines = Lines { format, now_us: || 1_795_492_800_123_456, write };
     let subscriber = Registry::default().with(lines.with_filter(filter(level)));
     tracing::subscriber::with_default(subscriber, run);
@@ -76,4 +76,19 @@ fn what_is_below_the_level_is_not_written() {
     let count = |level| lines(LogFormat::Plaintext, level, run).lines().count();
     let levels = [LogLevel::Debug, LogLevel::Info, LogLevel::Warning, LogLevel::Error, LogLevel::None];
     assert_eq!(levels.map(count), [4, 3, 2, 1, 0]);
+}
+
+#[test]
+fn lines_for_the_exchange_are_dropped_rather_than_waited_for_and_not_taken_from_its_own_thread() {
+    let (sender, receiver) = mpsc::sync_channel(2);
+    for line in ["a", "b", "c"] {
+        pass_on(&sender, Level::INFO, line);
+    }
+    let name = THREAD.to_owned();
+    let publisher =
+        thread::Builder::new().name(name).spawn(move || pass_on(&sender, Level::ERROR, "d")).unwrap();
+    assert_eq!(receiver.recv().unwrap().text, "a");
+    publisher.join().unwrap();
+    let rest: Vec<_> = receiver.iter().map(|line| (line.severity, line.text)).collect();
+    assert_eq!(rest, [("info", "b".to_owned())]);
 }
