@@ -11,7 +11,7 @@ use crate::error::ProtocolError;
 
 mod term;
 
-use term::{Side, missing_type};
+use term::Side;
 
 /// The longest text of a close frame, in bytes.
 const TEXT_BYTES_MAX: usize = 255;
@@ -266,9 +266,12 @@ impl fmt::Display for Explanation<'_> {
             }
             Refusal::DefaultExchange => f.write_str("operation not permitted on the default exchange"),
             Refusal::SystemExchange(named) => write!(f, "deletion of system {named} not allowed"),
-            Refusal::UnknownExchangeType { kind } => {
-                write!(f, "{} exchange type '{kind}'", missing_type(kind))
+            // RabbitMQ: invalid is any word that its process happens to know for another reason, as it always does the
+            // empty one.
+            Refusal::UnknownExchangeType { kind } if kind.is_empty() => {
+                f.write_str("invalid exchange type ''")
             }
+            Refusal::UnknownExchangeType { kind } => write!(f, "unknown exchange type '{kind}'"),
             Refusal::AccessRefused { permission, named, user } => {
                 write!(f, "{permission} access to {named} refused for user '{user}'")
             }

@@ -32,68 +32,6 @@ impl fmt::Display for Atom<'_> {
     }
 }
 
-/// Words that are atoms in a RabbitMQ 4.0.5 without being exchange types, of those that somebody might try. It calls such a
-/// type invalid, and all others unknown.
-const ATOMS: &[&str] = &[
-    "a",
-    "all",
-    "amqp",
-    "any",
-    "b",
-    "bad",
-    "bad_type",
-    "badtype",
-    "bar",
-    "broadcast",
-    "classic",
-    "default",
-    "dummy",
-    "erlang",
-    "error",
-    "exchange",
-    "false",
-    "federation",
-    "foo",
-    "hash",
-    "header",
-    "history",
-    "invalid",
-    "invalid_type",
-    "kind",
-    "local",
-    "message",
-    "messages",
-    "multicast",
-    "name",
-    "nil",
-    "node",
-    "none",
-    "null",
-    "ok",
-    "other",
-    "queue",
-    "quorum",
-    "rabbit",
-    "rabbitmq",
-    "random",
-    "stream",
-    "string",
-    "system",
-    "test",
-    "testing",
-    "true",
-    "type",
-    "undefined",
-    "unknown",
-    "unsupported",
-    "x",
-];
-
-/// What RabbitMQ calls an exchange type that it does not have.
-pub(super) fn missing_type(kind: &str) -> &'static str {
-    if kind.is_empty() || ATOMS.contains(&kind) { "invalid" } else { "unknown" }
-}
-
 /// A value at the top of a text: strings without quotes, the rest as an Erlang term.
 struct Plain<'a>(&'a Value);
 

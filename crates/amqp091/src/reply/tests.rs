@@ -88,7 +88,7 @@ fn refusals_are_worded_as_rabbitmq_does() {
         (
             Refusal::UnknownExchangeType { kind: name("foo") },
             Channel,
-            "PRECONDITION_FAILED - invalid exchange type 'foo'",
+            "PRECONDITION_FAILED - unknown exchange type 'foo'",
         ),
         (
             Refusal::AccessRefused { permission: Permission::Configure, named: queue(), user: user() },
