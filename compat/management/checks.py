@@ -124,7 +124,17 @@ def connections(api: Api, broker: Own) -> None:
     parameters = pika.ConnectionParameters(broker.host, broker.port, client_properties={"connection_name": "worker-1"})
     link = pika.BlockingConnection(parameters)
     link.channel()
-    link.channel()
+    channel = link.channel()
+    channel.queue_declare("consumed")
+    channel.basic_qos(prefetch_count=7)
+    channel.basic_consume("consumed", print, consumer_tag="eater", arguments={"x-priority": 3})
+    eaters = [one for one in api.get("consumers/%2F") if one["consumer_tag"] == "eater"]
+    eater = eaters[0] if len(eaters) == 1 else {}
+    details = eater.get("channel_details") or {}
+    facts = [eater.get(key) for key in ("queue", "ack_required", "prefetch_count", "exclusive", "active", "arguments")]
+    good = facts == [{"name": "consumed", "vhost": "/"}, True, 7, False, True, {"x-priority": 3}]
+    verdict("consumers", good and (details["number"], details["user"]) == (2, "guest"), eaters)
+    verdict("consumers-of-a-queue", api.get("queues/%2F/consumed")["consumer_details"] == eaters)
     shown = [one for one in api.get("connections") if one.get("user_provided_name") == "worker-1"]
     good = len(shown) == 1 and (shown[0]["user"], shown[0]["channels"], shown[0]["vhost"]) == ("guest", 2, "/")
     verdict("connections", good, api.get("connections"))

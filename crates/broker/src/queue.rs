@@ -42,9 +42,9 @@ mod settling;
 mod stream;
 mod transfer;
 
-pub use consumers::ConsumerKey;
 use consumers::Consumers;
 pub(crate) use consumers::{Consumer, SessionLimit};
+pub use consumers::{ConsumerKey, ConsumerRecord};
 pub(crate) use delivery::Got;
 pub use fifo::{Amount, Place};
 pub(crate) use fifo::{Entry, Recovered, Ticket};
@@ -232,6 +232,11 @@ impl Queue {
         let consumers = u32::try_from(state.consumers.len()).unwrap_or(u32::MAX);
         let ready = state.stream.as_ref().map_or_else(|| state.levels.ready(), |stream| stream.amount());
         (ready, state.levels.unsettled(), consumers)
+    }
+
+    /// Its consumers, the oldest first.
+    pub fn consumers(&self) -> Vec<ConsumerRecord> {
+        self.state.lock().consumers.records()
     }
 
     /// Bytes of ready messages in memory.

@@ -23,6 +23,7 @@ use crate::{
 
 mod bindings;
 mod connections;
+mod consumers;
 mod definitions;
 mod exchanges;
 mod health;

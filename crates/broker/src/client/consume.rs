@@ -82,7 +82,8 @@ impl Client {
             key: None,
             no_ack: wish.no_ack,
         });
-        let mut consumer = Consumer::new(mailbox, id, slot, Arc::clone(&session.limit));
+        let mut consumer =
+            Consumer::new(mailbox, (self.id, id, tag.clone()), slot, Arc::clone(&session.limit));
         consumer.no_ack = wish.no_ack;
         consumer.prefetch = session.prefetch.into();
         consumer.priority = priority;
@@ -115,7 +116,8 @@ impl Client {
             no_ack: false,
         };
         let slot = session.add_consumer(consumer);
-        let mut consumer = Consumer::new(Arc::clone(&self.mailbox), id, slot, Arc::default());
+        let mut consumer =
+            Consumer::new(Arc::clone(&self.mailbox), (self.id, id, tag.clone()), slot, Arc::default());
         consumer.prefetch = session.prefetch.into();
         let admitted = queue.consume_stream(consumer, start, &mut self.effects);
         self.admitted(id, slot, admitted, wish)

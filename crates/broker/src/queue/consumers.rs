@@ -14,9 +14,12 @@ use std::{
     },
 };
 
-use model::SessionId;
+use model::{Name, SessionId};
 
-use crate::{mailbox::Mailbox, topology::QueueKind};
+use crate::{
+    mailbox::Mailbox,
+    topology::{ConnectionId, QueueKind},
+};
 
 /// A consumer within its queue; never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -68,10 +71,34 @@ impl SessionLimit {
     }
 }
 
+/// A consumer as an operator sees it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConsumerRecord {
+    /// Its tag.
+    pub tag: Name,
+    /// Its connection.
+    pub connection: ConnectionId,
+    /// Its session in that connection.
+    pub session: SessionId,
+    /// What it gets is settled as it is sent.
+    pub no_ack: bool,
+    /// Unsettled deliveries that it may have; 0 for no limit.
+    pub prefetch: u32,
+    /// Those of a higher priority come first.
+    pub priority: i32,
+    /// There is no other beside it.
+    pub is_exclusive: bool,
+    /// Nobody else has to go first.
+    pub is_active: bool,
+}
+
 /// A consumer as its queue sees it.
 #[derive(Debug)]
 pub(crate) struct Consumer {
     pub(crate) mailbox: Arc<Mailbox>,
+    /// Whose it is, for operators.
+    pub(crate) connection: ConnectionId,
+    pub(crate) tag: Name,
     pub(crate) session: SessionId,
     /// Its place in its session.
     pub(crate) slot: u32,
@@ -91,12 +118,14 @@ pub(crate) struct Consumer {
 impl Consumer {
     pub(crate) fn new(
         mailbox: Arc<Mailbox>,
-        session: SessionId,
+        (connection, session, tag): (ConnectionId, SessionId, Name),
         slot: u32,
         limit: Arc<SessionLimit>,
     ) -> Self {
         Self {
             mailbox,
+            connection,
+            tag,
             session,
             slot,
             no_ack: false,
@@ -159,6 +188,21 @@ impl Consumers {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.all.is_empty()
+    }
+
+    /// As operators see them, the oldest first.
+    pub(crate) fn records(&self) -> Vec<ConsumerRecord> {
+        let record = |(key, consumer): (&ConsumerKey, &Consumer)| ConsumerRecord {
+            tag: consumer.tag.clone(),
+            connection: consumer.connection,
+            session: consumer.session,
+            no_ack: consumer.no_ack,
+            prefetch: consumer.prefetch,
+            priority: consumer.priority,
+            is_exclusive: self.exclusive == Some(*key),
+            is_active: !self.is_single || self.active == Some(*key),
+        };
+        self.all.iter().map(record).collect()
     }
 
     /// Whether one more cannot be admitted.

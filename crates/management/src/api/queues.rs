@@ -9,7 +9,7 @@ use broker::{
 use model::{Name, SessionCommand, command::DeclareQueue};
 use serde_json::{Map, Value as Json, json};
 
-use super::Api;
+use super::{Api, consumers};
 use crate::{
     arguments,
     call::{Call, Object},
@@ -38,7 +38,8 @@ pub(super) fn one(api: &Api, call: &Call) -> Answer {
     let record = find(api, call)?;
     let mut shown = show(api.broker(), &api.identity.node, &record, Detail::of(call));
     if let Some(shown) = shown.as_object_mut() {
-        for list in ["consumer_details", "incoming", "deliveries"] {
+        shown.insert("consumer_details".to_owned(), consumers::of_queue(api, &record));
+        for list in ["incoming", "deliveries"] {
             shown.insert(list.to_owned(), json!([]));
         }
     }

@@ -3,8 +3,8 @@
 use http::Method;
 
 use super::{
-    Api, bindings, connections, definitions, exchanges, health, limits, messages, node, none, parameters,
-    permissions, policies, queues, users, vhosts,
+    Api, bindings, connections, consumers, definitions, exchanges, health, limits, messages, node, none,
+    parameters, permissions, policies, queues, users, vhosts,
 };
 use crate::{call::Call, login::Right, reply::Answer};
 
@@ -183,6 +183,7 @@ fn of_vhosts(path: &[&str]) -> Option<Route> {
             ANYBODY.get(connections::of_user).delete(connections::close_of_user)
         }
         ["connections", _] => ANYBODY.get(connections::one).delete(connections::close),
+        ["consumers"] | ["consumers", _] => ANYBODY.get(consumers::list),
         ["exchanges"] | ["exchanges", _] => ANYBODY.get(exchanges::list),
         ["exchanges", _, _] => ANYBODY.get(exchanges::one).put(exchanges::declare).delete(exchanges::delete),
         ["exchanges", _, _, "bindings", "source"] => ANYBODY.get(bindings::from_exchange),
