@@ -7,7 +7,7 @@ use model::{
 };
 
 use super::world::{ME, OTHER, World, exchange, name, queue, table};
-use crate::topology::{Declared, Entry, Fact, QueueId, VhostLimits};
+use crate::topology::{Declared, Entry, Fact, QueueId, QueueKind, VhostLimits, VhostSettings};
 
 fn named(resource: Resource, of: &str) -> Named {
     Named { resource, name: name(of), vhost: name("/") }
@@ -315,4 +315,19 @@ fn entries_that_no_longer_fit_change_nothing() {
         assert!(world.facts.is_empty(), "{entry:?}: {:?}", world.facts);
     }
     assert_eq!(world.topology.snapshot(), before);
+}
+
+#[test]
+fn the_default_type_of_a_vhost_is_for_queues_that_can_be_of_it() {
+    let mut world = World::new();
+    let settings =
+        VhostSettings { default_queue_type: Some(QueueKind::Quorum), ..VhostSettings::new(name("/")) };
+    world.operate(|topology| topology.set_vhost(settings)).unwrap();
+    let mut kind = |wish: DeclareQueue| world.declare_queue(&wish).unwrap().0.kind;
+    assert_eq!(kind(DeclareQueue { durable: true, ..queue("plain") }), QueueKind::Quorum);
+    assert_eq!(kind(queue("transient")), QueueKind::Classic);
+    assert_eq!(kind(DeclareQueue { durable: true, exclusive: true, ..queue("mine") }), QueueKind::Classic);
+    assert_eq!(kind(DeclareQueue { durable: true, auto_delete: true, ..queue("short") }), QueueKind::Classic);
+    let classic = table(&[("x-queue-type", Value::text("classic"))]);
+    assert_eq!(kind(DeclareQueue { durable: true, arguments: classic, ..queue("told") }), QueueKind::Classic);
 }
