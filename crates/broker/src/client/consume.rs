@@ -83,7 +83,7 @@ impl Client {
             no_ack: wish.no_ack,
         });
         let mut consumer =
-            Consumer::new(mailbox, (self.id, id, tag.clone()), slot, Arc::clone(&session.limit));
+            Consumer::new(mailbox, (self.id, id, wish.consumer.clone()), slot, Arc::clone(&session.limit));
         consumer.no_ack = wish.no_ack;
         consumer.prefetch = session.prefetch.into();
         consumer.priority = priority;
@@ -116,8 +116,12 @@ impl Client {
             no_ack: false,
         };
         let slot = session.add_consumer(consumer);
-        let mut consumer =
-            Consumer::new(Arc::clone(&self.mailbox), (self.id, id, tag.clone()), slot, Arc::default());
+        let mut consumer = Consumer::new(
+            Arc::clone(&self.mailbox),
+            (self.id, id, wish.consumer.clone()),
+            slot,
+            Arc::default(),
+        );
         consumer.prefetch = session.prefetch.into();
         let admitted = queue.consume_stream(consumer, start, &mut self.effects);
         self.admitted(id, slot, admitted, wish)

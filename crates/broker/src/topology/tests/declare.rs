@@ -290,7 +290,7 @@ fn entries_that_no_longer_fit_change_nothing() {
         durable: true,
         auto_delete: false,
         exclusive_owner: None,
-        kind: crate::topology::QueueKind::Classic,
+        kind: QueueKind::Classic,
         arguments: Table::default(),
     };
     for entry in [
