@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -22,6 +23,8 @@ import pika
 from drive.broker import BrokerError, Own, free_port
 
 ADMIN = "usr/bin/rabbitmqadmin"
+# Messages that are published while policies change.
+LOAD = 3000
 failed = False
 
 
@@ -118,6 +121,41 @@ def policy_takes_effect(api: Api) -> None:
     api.ask("POST", "exchanges/%2F/amq.default/publish", body)
     queue = api.get("queues/%2F/limited")
     verdict("policy-cleared", (queue["messages"], queue["policy"]) == (3, None), queue)
+
+
+def policies_under_load(api: Api, broker: Own) -> None:
+    """A policy comes, changes and goes while messages come and go: what leaves a queue is in the other one."""
+    target = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "load-dead"}
+    for queue, arguments in ("load", target), ("load-dead", {}):
+        api.ask("PUT", f"queues/%2F/{queue}", {"durable": True, "arguments": arguments})
+    link = pika.BlockingConnection(pika.ConnectionParameters(broker.host, broker.port))
+    channel = link.channel()
+    channel.confirm_delivery()
+    is_over = threading.Event()
+    changes = 0
+
+    def change() -> None:
+        nonlocal changes
+        definitions = [{"max-length": 3}, {"message-ttl": 5}, {"max-length-bytes": 200}, None]
+        while not is_over.is_set():
+            definition = definitions[changes % len(definitions)]
+            if definition is None:
+                api.ask("DELETE", "policies/%2F/load")
+            else:
+                api.ask("PUT", "policies/%2F/load", {"pattern": "^load$", "definition": definition, "apply-to": "queues"})
+            changes += 1
+
+    changer = threading.Thread(target=change)
+    changer.start()
+    for number in range(LOAD):
+        properties = pika.BasicProperties(delivery_mode=1 + number % 2)
+        channel.basic_publish("", "load", f"message {number}".encode(), properties, mandatory=True)
+    is_over.set()
+    changer.join()
+    api.ask("DELETE", "policies/%2F/load")
+    left, dead = (api.get(f"queues/%2F/{queue}")["messages"] for queue in ("load", "load-dead"))
+    verdict("policies-under-load", left + dead == LOAD and dead > 0 and changes > 20, (left, dead, changes))
+    link.close()
 
 
 def connections(api: Api, broker: Own) -> None:
@@ -293,6 +331,7 @@ def main() -> int:
             request_lines(api)
             messages(api)
             policy_takes_effect(api)
+            policies_under_load(api, broker)
             connections(api, broker)
             lists(api)
             definitions(api, broker)
