@@ -252,8 +252,9 @@ def definitions_at_start(binary: Path, work: Path) -> None:
     broker.start()
     try:
         api = Api(broker.http)
-        made, guest = api.ask("GET", "queues/%2F/made", who="ops")[0], api.ask("GET", "whoami")[0]
-        verdict("load-definitions", (made, guest) == (200, 401), (made, guest))
+        asked = ("GET", "queues/%2F/made", None, "ops"), ("GET", "exchanges/%2F/amq.rabbitmq.event", None, "ops"), ("GET", "whoami")
+        statuses = [api.ask(*one)[0] for one in asked]
+        verdict("load-definitions", statuses == [200, 200, 401], statuses)
     finally:
         broker.stop()
     file.write_text('{"queues": [{"name": "lost", "vhost": "nowhere"}]}')

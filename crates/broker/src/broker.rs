@@ -260,26 +260,29 @@ impl Broker {
         ids.iter().filter_map(|id| queues.get(&id.0).cloned()).collect()
     }
 
-    /// Changes the metadata by several entries, between which nothing else comes.
+    /// Changes the metadata by several entries, between which nothing else comes, as the wish of a user.
     ///
     /// # Errors
     /// When an entry cannot be written down; those before it are.
     pub fn change_all(
         &self,
+        user: Option<&Name>,
         now_ms: u64,
         wish: impl FnOnce(&Topology) -> Vec<Entry>,
     ) -> Result<Lsn, Refusal> {
-        let mut facts = Vec::new();
+        let (mut facts, mut news) = (Vec::new(), Vec::new());
         let last = {
             let mut metadata = self.metadata.lock();
             let entries = wish(&self.topology.read());
             for entry in entries {
+                news.extend(self.news_of(&entry));
                 let mut its_facts = Vec::new();
                 self.apply(&mut metadata, now_ms, entry, &mut its_facts)?;
                 facts.append(&mut its_facts);
             }
             metadata.last
         };
+        self.tell_changes(user, now_ms, news, &facts);
         self.deliver_histories(now_ms, facts);
         Ok(last)
     }

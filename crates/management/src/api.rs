@@ -75,7 +75,8 @@ impl Api {
     /// # Errors
     /// What is wrong with them, in a sentence.
     pub fn load(&self, definitions: &[u8]) -> Result<(), String> {
-        let loaded = Object::parse(definitions).and_then(|body| definitions::take_in(self, &body, None));
+        let loaded =
+            Object::parse(definitions).and_then(|body| definitions::take_in(self, None, &body, None));
         loaded.map_err(|problem| problem.reason())
     }
 
@@ -174,10 +175,15 @@ impl Api {
         Ok(all.into_iter().filter(|vhost| call.caller.may_see(&self.broker, vhost)).collect())
     }
 
-    /// Changes the metadata and waits until that is on disk.
-    fn change(&self, wish: impl FnOnce(&Topology) -> Result<Option<Entry>, Invalid>) -> Result<(), Problem> {
+    /// Changes the metadata as the caller wishes, and waits until that is on disk.
+    fn change(
+        &self,
+        call: &Call,
+        wish: impl FnOnce(&Topology) -> Result<Option<Entry>, Invalid>,
+    ) -> Result<(), Problem> {
         let mut invalid = None;
-        let outcome = self.broker.change(self.world.now_ms(), |topology| match wish(topology) {
+        let (user, now_ms) = (Some(&call.caller.user), self.world.now_ms());
+        let outcome = self.broker.change_by(user, now_ms, |topology| match wish(topology) {
             Ok(entry) => Ok(entry),
             Err(problem) => {
                 invalid = Some(problem);

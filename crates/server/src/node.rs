@@ -65,14 +65,6 @@ pub(crate) fn run(
     let threads = Threads::start(&broker, &engine, &watch, lines.map(|lines| (lines, settings.log.format)));
     let threads = threads.context("cannot start the node's threads")?;
     set_up(&broker, settings)?;
-    if let Err(refusal) = broker.add_event_exchange(wall_clock_ms()) {
-        return Err(anyhow!("the exchange of events cannot be made: {refusal:?}").into());
-    }
-    if settings.log.has_exchange
-        && let Err(refusal) = broker.add_log_exchange(wall_clock_ms())
-    {
-        return Err(anyhow!("the exchange of the log cannot be made: {refusal:?}").into());
-    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -169,6 +161,17 @@ fn set_up(broker: &Broker, settings: &Settings) -> Result<(), Failure> {
     made.map_err(|refusal| anyhow!("the first user cannot be made: {refusal:?}").into())
 }
 
+/// The exchanges to which the node itself publishes. Their vhost may have come with the definitions.
+fn add_own_exchanges(broker: &Broker, settings: &Settings) -> Result<(), Failure> {
+    let refused =
+        |what: &str, refusal: Refusal| anyhow!("the exchange of {what} cannot be made: {refusal:?}");
+    broker.add_event_exchange(wall_clock_ms()).map_err(|refusal| refused("events", refusal))?;
+    if settings.log.has_exchange {
+        broker.add_log_exchange(wall_clock_ms()).map_err(|refusal| refused("the log", refusal))?;
+    }
+    Ok(())
+}
+
 async fn serve(
     settings: &Settings,
     folder: &DataFolder,
@@ -191,6 +194,7 @@ async fn serve(
     if let Some(path) = &settings.definitions {
         definitions::load(&api, path)?;
     }
+    add_own_exchanges(broker, settings)?;
     let site = Site::new(api);
     let mut tasks: Vec<_> = listeners
         .into_iter()

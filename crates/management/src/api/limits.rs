@@ -104,7 +104,7 @@ fn change_vhost(api: &Api, call: &Call, value: &Json) -> Answer {
     let vhost = api.vhost(call, 1)?;
     let mut limits = api.broker().topology().read().vhost_limits(&vhost);
     set_in_vhost(&mut limits, call.part(2), value)?;
-    api.change(|topology| topology.set_vhost_limits(&vhost, limits).map(Some))?;
+    api.change(call, |topology| topology.set_vhost_limits(&vhost, limits).map(Some))?;
     Ok(Reply::Done)
 }
 
@@ -143,6 +143,6 @@ fn change_user(api: &Api, call: &Call, value: &Json) -> Answer {
     let limits = api.broker().topology().read().user(&user).map(|user| user.limits);
     let mut limits = limits.ok_or(Problem::NotFound)?;
     set_in_user(&mut limits, call.part(2), value)?;
-    api.change(|topology| topology.set_user_limits(&user, limits).map(Some))?;
+    api.change(call, |topology| topology.set_user_limits(&user, limits).map(Some))?;
     Ok(Reply::Done)
 }

@@ -125,7 +125,7 @@ pub(super) fn set_cluster_name(api: &Api, call: &Call) -> Answer {
     body.require(&["name"])?;
     let wanted = json!(body.text("name")?.unwrap_or_default());
     let parameter = crate::call::name(CLUSTER_NAME)?;
-    api.change(|topology| topology.set_global_parameter(&parameter, wanted).map(Some))?;
+    api.change(call, |topology| topology.set_global_parameter(&parameter, wanted).map(Some))?;
     Ok(Reply::Done)
 }
 

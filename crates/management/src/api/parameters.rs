@@ -76,13 +76,13 @@ pub(super) fn set(api: &Api, call: &Call) -> Answer {
     check_component(&component)?;
     let value = body.0.get("value").cloned().unwrap_or_default();
     let is_new = !of_vhost(api, &vhost).iter().any(|(other, its, _)| *other == *component && *its == *name);
-    api.change(|topology| topology.set_parameter(&vhost, &component, &name, value).map(Some))?;
+    api.change(call, |topology| topology.set_parameter(&vhost, &component, &name, value).map(Some))?;
     Ok(Reply::put(is_new))
 }
 
 pub(super) fn clear(api: &Api, call: &Call) -> Answer {
     let (component, vhost, name) = (call.name(1)?, api.vhost(call, 2)?, call.name(3)?);
-    api.change(|topology| topology.clear_parameter(&vhost, &component, &name).map(Some))?;
+    api.change(call, |topology| topology.clear_parameter(&vhost, &component, &name).map(Some))?;
     Ok(Reply::Done)
 }
 
@@ -106,12 +106,12 @@ pub(super) fn set_global(api: &Api, call: &Call) -> Answer {
     body.require(&["value"])?;
     let value = body.0.get("value").cloned().unwrap_or_default();
     let is_new = !api.broker().topology().read().global_parameters().any(|(other, _)| *other == name);
-    api.change(|topology| topology.set_global_parameter(&name, value).map(Some))?;
+    api.change(call, |topology| topology.set_global_parameter(&name, value).map(Some))?;
     Ok(Reply::put(is_new))
 }
 
 pub(super) fn clear_global(api: &Api, call: &Call) -> Answer {
     let name = call.name(1)?;
-    api.change(|topology| topology.clear_global_parameter(&name).map(Some))?;
+    api.change(call, |topology| topology.clear_global_parameter(&name).map(Some))?;
     Ok(Reply::Done)
 }

@@ -109,7 +109,7 @@ pub(super) fn topic_patterns(body: &Object) -> Result<(Name, TopicPatterns), Pro
 pub(super) fn set(api: &Api, call: &Call) -> Answer {
     let (vhost, user, patterns) = (call.name(1)?, call.name(2)?, patterns(&call.object()?)?);
     let is_new = api.broker().topology().read().permissions(&user, &vhost).is_none();
-    known(api.change(|topology| topology.set_permissions(&user, &vhost, patterns).map(Some)))?;
+    known(api.change(call, |topology| topology.set_permissions(&user, &vhost, patterns).map(Some)))?;
     Ok(Reply::put(is_new))
 }
 
@@ -122,9 +122,9 @@ pub(super) fn set_topic(api: &Api, call: &Call) -> Answer {
         .read()
         .all_topic_permissions()
         .any(|(one, other, on, _)| *one == user && *other == vhost && *on == exchange);
-    known(
-        api.change(|topology| topology.set_topic_permissions(&user, &vhost, &exchange, patterns).map(Some)),
-    )?;
+    known(api.change(call, |topology| {
+        topology.set_topic_permissions(&user, &vhost, &exchange, patterns).map(Some)
+    }))?;
     Ok(Reply::put(is_new))
 }
 
@@ -138,7 +138,7 @@ fn known(outcome: Result<(), Problem>) -> Result<(), Problem> {
 
 pub(super) fn clear(api: &Api, call: &Call) -> Answer {
     let (vhost, user) = (call.name(1)?, call.name(2)?);
-    api.change(|topology| {
+    api.change(call, |topology| {
         if topology.permissions(&user, &vhost).is_none() {
             return Err(Invalid::NotFound { name: user.clone() });
         }
@@ -150,6 +150,8 @@ pub(super) fn clear(api: &Api, call: &Call) -> Answer {
 pub(super) fn clear_topic(api: &Api, call: &Call) -> Answer {
     let (vhost, user) = (call.name(1)?, call.name(2)?);
     let exchange = call.path.get(3).map(|text| name(text)).transpose()?;
-    api.change(|topology| topology.clear_topic_permissions(&user, &vhost, exchange.as_ref()).map(Some))?;
+    api.change(call, |topology| {
+        topology.clear_topic_permissions(&user, &vhost, exchange.as_ref()).map(Some)
+    })?;
     Ok(Reply::Done)
 }

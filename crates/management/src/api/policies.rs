@@ -91,7 +91,7 @@ fn put(api: &Api, call: &Call, side: PolicySide) -> Answer {
     let policy = policy(call.name(2)?, &call.object()?)?;
     let is_new =
         !api.broker().topology().read().policies(&vhost, side).any(|other| other.name == policy.name);
-    api.change(|topology| topology.set_policy(&vhost, side, policy).map(Some))?;
+    api.change(call, |topology| topology.set_policy(&vhost, side, policy).map(Some))?;
     Ok(Reply::put(is_new))
 }
 
@@ -106,6 +106,6 @@ pub(super) fn clear_operator(api: &Api, call: &Call) -> Answer {
 
 fn remove(api: &Api, call: &Call, side: PolicySide) -> Answer {
     let (vhost, name) = (api.vhost(call, 1)?, call.name(2)?);
-    api.change(|topology| topology.clear_policy(&vhost, side, &name).map(Some))?;
+    api.change(call, |topology| topology.clear_policy(&vhost, side, &name).map(Some))?;
     Ok(Reply::Done)
 }

@@ -58,7 +58,7 @@ pub(super) fn set(api: &Api, call: &Call) -> Answer {
     }
     let (password, tags) = (password(api, &body)?, tags(&body, "tags")?);
     let is_new = api.broker().topology().read().user(&user).is_none();
-    api.change(|topology| topology.set_user(&user, password, tags).map(Some))?;
+    api.change(call, |topology| topology.set_user(&user, password, tags).map(Some))?;
     Ok(Reply::put(is_new))
 }
 
@@ -84,7 +84,7 @@ pub(super) fn password(api: &Api, body: &Object) -> Result<PasswordHash, Problem
 
 pub(super) fn delete(api: &Api, call: &Call) -> Answer {
     let user = call.name(1)?;
-    api.change(|topology| topology.delete_user(&user).map(Some))?;
+    api.change(call, |topology| topology.delete_user(&user).map(Some))?;
     Ok(Reply::Done)
 }
 
@@ -104,7 +104,7 @@ pub(super) fn bulk_delete(api: &Api, call: &Call) -> Answer {
     }
     for user in users {
         // Who is gone by now was to go.
-        match api.change(|topology| topology.delete_user(&user).map(Some)) {
+        match api.change(call, |topology| topology.delete_user(&user).map(Some)) {
             Ok(()) | Err(Problem::NotFound) => {}
             Err(problem) => return Err(problem),
         }

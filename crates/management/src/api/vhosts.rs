@@ -72,7 +72,7 @@ pub(super) fn set(api: &Api, call: &Call) -> Answer {
     let known = api.broker().topology().read().vhosts().find(|settings| settings.name == vhost).cloned();
     let is_new = known.is_none();
     let settings = settings(known.unwrap_or_else(|| VhostSettings::new(vhost)), &body)?;
-    api.change(|topology| topology.set_vhost(settings).map(Some))?;
+    api.change(call, |topology| topology.set_vhost(settings).map(Some))?;
     Ok(Reply::put(is_new))
 }
 
@@ -114,7 +114,7 @@ pub(super) fn tags(body: &Object, key: &str) -> Result<Vec<Name>, Problem> {
 pub(super) fn delete(api: &Api, call: &Call) -> Answer {
     call.caller.require(Right::Administrator)?;
     let vhost = call.name(1)?;
-    api.change(|topology| topology.delete_vhost(&vhost).map(Some))?;
+    api.change(call, |topology| topology.delete_vhost(&vhost).map(Some))?;
     Ok(Reply::Done)
 }
 
@@ -139,6 +139,6 @@ fn set_protection(api: &Api, call: &Call, protected: bool) -> Answer {
     let vhost = api.vhost(call, 1)?;
     let known = api.broker().topology().read().vhosts().find(|settings| settings.name == vhost).cloned();
     let settings = VhostSettings { protected, ..known.ok_or(Problem::NotFound)? };
-    api.change(|topology| topology.set_vhost(settings).map(Some))?;
+    api.change(call, |topology| topology.set_vhost(settings).map(Some))?;
     Ok(Reply::Done)
 }

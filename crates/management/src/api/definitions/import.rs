@@ -30,22 +30,26 @@ pub(in crate::api) fn import_into_vhost(api: &Api, call: &Call) -> Answer {
 }
 
 fn carry_out(api: &Api, call: &Call, vhost: Option<Name>) -> Answer {
-    take_in(api, &call.object()?, vhost)?;
+    take_in(api, Some(&call.caller.user), &call.object()?, vhost)?;
     Ok(Reply::Done)
 }
 
-/// Applies all of it, or nothing.
-pub(in crate::api) fn take_in(api: &Api, body: &Object, vhost: Option<Name>) -> Result<(), Problem> {
+/// Applies all of it, or nothing, in the name of a user if one has asked for it.
+pub(in crate::api) fn take_in(
+    api: &Api,
+    user: Option<&Name>,
+    body: &Object,
+    vhost: Option<Name>,
+) -> Result<(), Problem> {
     let mut problem = None;
-    let outcome = api.broker().change_all(api.world().now_ms(), |topology| {
-        match Plan::of(api, topology, body, vhost) {
-            Ok(entries) => entries,
-            Err(wrong) => {
-                problem = Some(wrong);
-                Vec::new()
-            }
+    let plan = |topology: &Topology| match Plan::of(api, topology, body, vhost) {
+        Ok(entries) => entries,
+        Err(wrong) => {
+            problem = Some(wrong);
+            Vec::new()
         }
-    });
+    };
+    let outcome = api.broker().change_all(user, api.world().now_ms(), plan);
     if let Some(problem) = problem {
         return Err(problem);
     }
