@@ -68,7 +68,8 @@ pub(super) fn check_local_binding(binding: &BindingRecord, queue: Option<QueueKi
             let key: String = term::latin1(key).collect();
             format!("Non empty binding '{key}' key not permitted")
         }
-        Some(_) => return Ok(()),
+        Some(QueueKind::Classic) => return Ok(()),
+        Some(kind) => format!("Queue type {} not valid for this exchange type", kind.module()),
         None => "Destination not found".to_owned(),
     };
     Err(Refusal::InvalidBinding { reason })

@@ -136,4 +136,9 @@ fn a_local_binding_has_no_key_and_leads_to_a_classic_queue() {
     assert_eq!(refused(1, "ü", classic), "Non empty binding 'Ã¼' key not permitted");
     assert_eq!(refused(0, "k", None), "Non empty binding 'k' key not permitted");
     assert_eq!(refused(0, "", None), "Destination not found");
+    let of = |kind: QueueKind| format!("Queue type {} not valid for this exchange type", kind.module());
+    for kind in [QueueKind::Quorum, QueueKind::Stream] {
+        assert_eq!(refused(1, "", Some(kind)), of(kind));
+        assert_eq!(refused(1, "k", Some(kind)), "Non empty binding 'k' key not permitted");
+    }
 }
