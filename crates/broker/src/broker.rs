@@ -31,10 +31,11 @@ use crate::{
     replies::Replies,
     route::{ExtraKeys, Scratch},
     timers::{Sleeper, Timers},
-    topology::{ConnectionId, Entry, Fact, First, QueueId, QueueKind, QueueRecord, Topology},
+    topology::{ConnectionId, Entry, First, QueueId, QueueKind, QueueRecord, Topology},
 };
 
 mod announce;
+mod changes;
 mod history;
 
 /// What the broker is told of the world when it starts.
@@ -260,76 +261,9 @@ impl Broker {
         ids.iter().filter_map(|id| queues.get(&id.0).cloned()).collect()
     }
 
-    /// Changes the metadata by several entries, between which nothing else comes, as the wish of a user.
-    ///
-    /// # Errors
-    /// When an entry cannot be written down; those before it are.
-    pub fn change_all(
-        &self,
-        user: Option<&Name>,
-        now_ms: u64,
-        wish: impl FnOnce(&Topology) -> Vec<Entry>,
-    ) -> Result<Lsn, Refusal> {
-        let (mut facts, mut news) = (Vec::new(), Vec::new());
-        let last = {
-            let mut metadata = self.metadata.lock();
-            let entries = wish(&self.topology.read());
-            for entry in entries {
-                news.extend(self.news_of(&entry));
-                let mut its_facts = Vec::new();
-                self.apply(&mut metadata, now_ms, entry, &mut its_facts)?;
-                facts.append(&mut its_facts);
-            }
-            metadata.last
-        };
-        self.tell_changes(user, now_ms, news, &facts);
-        self.deliver_histories(now_ms, facts);
-        Ok(last)
-    }
-
     /// Waits until the log is on disk up to there. For a thread that may block.
     pub fn wait_durable(&self, position: Lsn) {
         self.durability.block(&self.engine, position);
-    }
-
-    /// Changes the metadata: `wish` looks at the topology and says what is to be applied, or refuses.
-    ///
-    /// Returns the log position at which the wish may be answered. `now_ms` is only recorded.
-    ///
-    /// # Errors
-    /// What `wish` refuses.
-    pub fn change(
-        &self,
-        now_ms: u64,
-        wish: impl FnOnce(&Topology) -> Result<Option<Entry>, Refusal>,
-    ) -> Result<Lsn, Refusal> {
-        self.change_by(None, now_ms, wish)
-    }
-
-    /// The same, as the wish of a user.
-    ///
-    /// # Errors
-    /// What `wish` refuses.
-    pub fn change_by(
-        &self,
-        user: Option<&Name>,
-        now_ms: u64,
-        wish: impl FnOnce(&Topology) -> Result<Option<Entry>, Refusal>,
-    ) -> Result<Lsn, Refusal> {
-        let mut facts = Vec::new();
-        let mut news = Vec::new();
-        let last = {
-            let mut metadata = self.metadata.lock();
-            let entry = wish(&self.topology.read())?;
-            if let Some(entry) = entry {
-                news = self.news_of(&entry);
-                self.apply(&mut metadata, now_ms, entry, &mut facts)?;
-            }
-            metadata.last
-        };
-        self.tell_changes(user, now_ms, news, &facts);
-        self.deliver_histories(now_ms, facts);
-        Ok(last)
     }
 
     /// The log position at which everything that the topology shows now is durable.
@@ -344,90 +278,6 @@ impl Broker {
     /// Whether more is staged than the disk should be behind.
     pub(crate) fn is_behind(&self) -> bool {
         self.engine.staged_bytes() > self.settings.staged_bytes_max.min(self.engine.staged_bytes_max())
-    }
-
-    fn apply(
-        &self,
-        metadata: &mut Metadata,
-        now_ms: u64,
-        entry: Entry,
-        facts: &mut Vec<Fact>,
-    ) -> Result<(), Refusal> {
-        let mut topology = self.topology.write();
-        let is_durable = topology.is_durable(&entry);
-        let meta = metadata.stage(&self.engine, &entry, now_ms, is_durable).map_err(|error| {
-            tracing::error!(%error, "a metadata entry cannot be written");
-            Refusal::Internal
-        })?;
-        self.metadata_last.store(metadata.last.0, Ordering::Release);
-        topology.apply(meta, entry, facts);
-        let gone = self.follow(&topology, facts);
-        let changed = self.rules_after(&topology, facts);
-        drop(topology);
-        let mut effects = Effects::at(now_ms);
-        for queue in gone {
-            self.bury(&queue, &mut effects);
-        }
-        for (queue, rules) in changed {
-            queue.set_rules(rules, &mut effects);
-        }
-        // Nothing in it may ask for the metadata, which is locked.
-        debug_assert!(effects.deletions.is_empty(), "neither a burial nor a rule ends a queue at once");
-        self.carry_out(&mut effects);
-        Ok(())
-    }
-
-    /// Keeps the registry of live queues in step; returns those that are gone.
-    fn follow(&self, topology: &Topology, facts: &[Fact]) -> Vec<Arc<Queue>> {
-        let mut queues = self.queues.write();
-        let mut gone = Vec::new();
-        for fact in facts {
-            let (created, deleted) = match fact {
-                Fact::QueueCreated(record) => (Some(record), None),
-                Fact::QueueDeleted(record) => (None, Some(record)),
-                Fact::ExchangeCreated(exchange) => (exchange.delay_queue.as_ref(), None),
-                Fact::ExchangeDeleted(exchange) => (None, exchange.delay_queue.as_ref()),
-                _ => continue,
-            };
-            if let Some(record) = created {
-                let rules = topology.rules_of(record);
-                queues.insert(record.id.0, Arc::new(self.live(record, rules, BTreeMap::new())));
-            }
-            gone.extend(deleted.and_then(|record| queues.remove(&record.id.0)));
-        }
-        gone
-    }
-
-    /// The queues to which other policies apply now, and what they live by.
-    fn rules_after(&self, topology: &Topology, facts: &[Fact]) -> Vec<(Arc<Queue>, Rules)> {
-        let vhosts = facts.iter().filter_map(|fact| match fact {
-            Fact::PoliciesChanged { vhost } => Some(vhost),
-            _ => None,
-        });
-        let records = vhosts.flat_map(|vhost| topology.queues_of(vhost));
-        records.filter_map(|record| Some((self.queue(record)?, topology.rules_of(record)))).collect()
-    }
-
-    /// The end of a queue that is in the topology no more.
-    fn bury(&self, queue: &Arc<Queue>, effects: &mut Effects) {
-        if queue.delete(false, false, effects).is_ok() {
-            let logs = queue.logs();
-            let mut staging = self.engine.stage();
-            for log in logs {
-                staging.drop_log(log);
-            }
-        }
-    }
-
-    /// Deletes a queue for which `may` says so; it is asked when nobody can put anything in any more.
-    pub(crate) fn delete_queue(&self, queue: &Arc<Queue>, user: Option<&Name>, now_ms: u64) -> Lsn {
-        let record = queue.record();
-        let outcome = self.change_by(user, now_ms, |topology| {
-            let current = topology.find_queue(&record.vhost, &record.name);
-            let is_current = current.is_some_and(|current| current.id == record.id);
-            Ok(is_current.then(|| topology.delete_queue(&record.vhost, record)))
-        });
-        outcome.unwrap_or(Lsn(0))
     }
 
     /// What queues wanted done once they were unlocked.

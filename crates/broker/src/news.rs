@@ -136,16 +136,13 @@ impl News {
             | Entry::ClearPermissions { .. }
             | Entry::SetTopicPermissions { .. }
             | Entry::ClearTopicPermissions { .. } => Self::of_permissions(entry).into_iter().collect(),
-            Entry::SetPolicy { vhost, policy, .. } => {
-                let apply_to = serde_json::to_value(policy.apply_to).unwrap_or_default();
-                one(Self::new("policy.set")
-                    .text("name", &policy.name)
-                    .text("vhost", vhost)
-                    .text("pattern", &policy.pattern)
-                    .with("apply-to", value(&apply_to))
-                    .with("priority", Value::I64(policy.priority))
-                    .with("definition", value(&Json::Object(policy.definition.clone()))))
-            }
+            Entry::SetPolicy { vhost, policy, .. } => one(Self::new("policy.set")
+                .text("name", &policy.name)
+                .text("vhost", vhost)
+                .text("pattern", &policy.pattern)
+                .text("apply-to", policy.apply_to.name())
+                .with("priority", Value::I64(policy.priority))
+                .with("definition", value(&Json::Object(policy.definition.clone())))),
             Entry::ClearPolicy { vhost, side, name } => {
                 let key = match side {
                     PolicySide::User => "policy.cleared",

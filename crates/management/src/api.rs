@@ -181,19 +181,9 @@ impl Api {
         call: &Call,
         wish: impl FnOnce(&Topology) -> Result<Option<Entry>, Invalid>,
     ) -> Result<(), Problem> {
-        let mut invalid = None;
-        let (user, now_ms) = (Some(&call.caller.user), self.world.now_ms());
-        let outcome = self.broker.change_by(user, now_ms, |topology| match wish(topology) {
-            Ok(entry) => Ok(entry),
-            Err(problem) => {
-                invalid = Some(problem);
-                Ok(None)
-            }
-        });
-        if let Some(invalid) = invalid {
-            return Err(of_invalid(&invalid));
-        }
-        let position = outcome.map_err(|_| Problem::Internal)?;
+        let position = self.broker.change_all(Some(&call.caller.user), self.world.now_ms(), |topology| {
+            wish(topology).map(Vec::from_iter).map_err(|invalid| of_invalid(&invalid))
+        })?;
         self.broker.wait_durable(position);
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Why a request is not answered as asked: status and body.
 
 use http::StatusCode;
+use model::Refusal;
 use serde_json::{Value as Json, json};
 
 /// See the module's documentation. Bodies are RabbitMQ's: `{"error": …, "reason": …}`.
@@ -28,6 +29,13 @@ pub(crate) enum Problem {
     Failed(Json),
     /// 500; the log says what.
     Internal,
+}
+
+/// The core refuses nothing of what was checked: an entry could not be written down.
+impl From<Refusal> for Problem {
+    fn from(_: Refusal) -> Self {
+        Self::Internal
+    }
 }
 
 impl Problem {

@@ -1,10 +1,10 @@
 //! Definitions coming in: planned on a copy of what there is, applied only if all of it can be.
 
-use broker::topology::{Entry, Fact, Invalid, Meta, VhostSettings};
+use broker::topology::{ConnectionId, Declared, Entry, Fact, Invalid, Meta, VhostSettings};
 use model::{Name, Refusal};
 
 use super::{
-    Api, Call, Json, Map, NOT_EXPORTED, Policy, PolicySide, Reply, Topology, VhostLimits, bindings, limits,
+    Api, Call, Json, NOT_EXPORTED, Policy, PolicySide, Reply, Topology, VhostLimits, bindings, limits,
     parameters, permissions, policies, users, vhosts,
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Nobody: what is imported belongs to no connection.
-const NOBODY: broker::topology::ConnectionId = broker::topology::ConnectionId(0);
+const NOBODY: ConnectionId = ConnectionId(0);
 /// RabbitMQ's own exchanges and queues for federation, which make themselves anew where there is any.
 const FEDERATION_TYPE: &str = "x-federation-upstream";
 const FEDERATION_PREFIX: &str = "federation: ";
@@ -41,19 +41,9 @@ pub(in crate::api) fn take_in(
     body: &Object,
     vhost: Option<Name>,
 ) -> Result<(), Problem> {
-    let mut problem = None;
-    let plan = |topology: &Topology| match Plan::of(api, topology, body, vhost) {
-        Ok(entries) => entries,
-        Err(wrong) => {
-            problem = Some(wrong);
-            Vec::new()
-        }
-    };
-    let outcome = api.broker().change_all(user, api.world().now_ms(), plan);
-    if let Some(problem) = problem {
-        return Err(problem);
-    }
-    api.broker().wait_durable(outcome.map_err(|_| Problem::Internal)?);
+    let plan = |topology: &Topology| Plan::of(api, topology, body, vhost);
+    let position = api.broker().change_all(user, api.world().now_ms(), plan)?;
+    api.broker().wait_durable(position);
     Ok(())
 }
 
@@ -182,10 +172,7 @@ impl<'a> Plan<'a> {
         let settings = vhosts::settings(known, &Object(body)).map_err(|problem| item.problem(problem))?;
         let entry = self.topology.set_vhost(settings);
         self.try_add(item, entry)?;
-        let map = match item.body.get("limits") {
-            Some(Json::Array(rows)) if rows.iter().all(Json::is_object) => Map::new(),
-            _ => item.body.map("limits").map_err(|problem| item.problem(problem))?,
-        };
+        let map = item.body.map("limits").map_err(|problem| item.problem(problem))?;
         if !map.is_empty() {
             let wanted = limits::vhost_limits(&map).map_err(|problem| item.problem(problem))?;
             let entry = self.topology.set_vhost_limits(&vhost, wanted);
@@ -269,8 +256,8 @@ impl<'a> Plan<'a> {
         // A name of the broker's own making is in files too.
         let is_server_named = wish.queue.starts_with("amq.");
         match self.topology.declare_queue(&vhost, &wish, NOBODY, is_server_named) {
-            Ok(broker::topology::Declared::Create(entry)) => self.add(entry),
-            Ok(broker::topology::Declared::Exists(_)) => {}
+            Ok(Declared::Create(entry)) => self.add(entry),
+            Ok(Declared::Exists(_)) => {}
             Err(refusal) => return Err(self.refused(item, &refusal)),
         }
         Ok(())
