@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// See the module's documentation. What can be set by argument and by policies: the lower number counts, of other values
-/// the argument's, but an operator's before a user's.
+/// the argument's, but an operator's before a user's. Of quorum queues a policy's `overflow` comes before the argument's.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Rules {
     /// How long messages live, in milliseconds.
@@ -90,7 +90,7 @@ impl Rules {
         };
         let text = |key: &str| of(policy, key).and_then(|value| value.as_str().map(str::to_owned));
         let name = |key: &str| text(key).and_then(|text| Name::parse(&text).ok());
-        let overflow = |policy| of(policy, "overflow").and_then(|word| Overflow::parse(word.as_str()?));
+        let is_quorum = arguments.kind == QueueKind::Quorum;
         let dead_letter = match &arguments.dead_letter_exchange {
             Some(exchange) => Some((exchange.clone(), arguments.dead_letter_routing_key.clone())),
             None => name("dead-letter-exchange").map(|exchange| (exchange, None)),
@@ -99,24 +99,20 @@ impl Rules {
             let routing_key = key.or_else(|| name("dead-letter-routing-key"));
             Arc::new(DeadLetterTo { exchange, routing_key })
         });
-        let is_quorum = arguments.kind == QueueKind::Quorum;
         let delivery_limit = || {
             let number = |policy| of(policy, "delivery-limit").as_ref().and_then(Json::as_i64);
             let wanted = [arguments.delivery_limit, number(policy), number(operator_policy)];
-            let lowest = wanted.into_iter().flatten().min();
-            // Below zero: no limit.
-            lowest.map_or(Some(DELIVERY_LIMIT), |limit| u64::try_from(limit).ok())
+            let is_wanted = wanted.iter().any(Option::is_some);
+            // RabbitMQ: below zero is no limit, unless another sets one.
+            let limits = wanted.into_iter().flatten().filter_map(|limit| u64::try_from(limit).ok());
+            limits.min().or_else(|| (!is_wanted).then_some(DELIVERY_LIMIT))
         };
         Self {
             message_ttl_ms: lowest(arguments.message_ttl_ms, "message-ttl"),
             expires_ms: lowest(arguments.expires_ms, "expires"),
             max_length: lowest(arguments.max_length, "max-length"),
             max_length_bytes: lowest(arguments.max_length_bytes, "max-length-bytes"),
-            overflow: arguments
-                .overflow
-                .or_else(|| overflow(operator_policy))
-                .or_else(|| overflow(policy))
-                .unwrap_or_default(),
+            overflow: overflow(arguments, of(operator_policy, "overflow").or_else(|| of(policy, "overflow"))),
             dead_letter,
             max_priority: arguments.max_priority,
             consumer_timeout_ms: lowest(arguments.consumer_timeout_ms, "consumer-timeout"),
@@ -183,6 +179,18 @@ impl Retention {
             filter_bytes: filter_bytes.or(stream.filter_bytes).unwrap_or(default.filter_bytes),
         }
     }
+}
+
+/// What happens above a limit, by argument and by whichever policy has a say.
+fn overflow(arguments: &QueueArguments, of_policy: Option<Json>) -> Overflow {
+    let of_policy = of_policy.and_then(|word| Overflow::parse(word.as_str()?));
+    let counts = if arguments.kind == QueueKind::Quorum {
+        // RabbitMQ: a quorum queue cannot dead-letter what it does not take, and then drops its head.
+        of_policy.or(arguments.overflow).filter(|overflow| *overflow != Overflow::RejectPublishDeadLetter)
+    } else {
+        arguments.overflow.or(of_policy)
+    };
+    counts.unwrap_or_default()
 }
 
 /// The message's own time to live; that it is a number was checked when it was published.

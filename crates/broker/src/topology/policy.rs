@@ -117,6 +117,17 @@ pub struct Policy {
     pub definition: Map<String, Json>,
 }
 
+impl Policy {
+    /// RabbitMQ: one with a setting that the queue's type cannot have does not apply, and hides no other.
+    fn is_for(&self, what: AppliedPolicy) -> bool {
+        let is_of_type = match what {
+            AppliedPolicy::Exchange => true,
+            AppliedPolicy::Queue(kind) => self.definition.keys().all(|setting| key::is_for(kind, setting)),
+        };
+        is_of_type && self.apply_to.includes(what)
+    }
+}
+
 /// The policies of a vhost.
 #[derive(Default, Debug)]
 pub(super) struct Policies {
@@ -154,7 +165,7 @@ impl Policies {
         let mut best: Option<&Policy> = None;
         for Compiled { policy, pattern } in self.side(side).values() {
             let is_better = best.is_none_or(|best| policy.priority > best.priority);
-            if is_better && policy.apply_to.includes(what) && pattern.is_match(name) {
+            if is_better && policy.is_for(what) && pattern.is_match(name) {
                 best = Some(policy);
             }
         }

@@ -78,5 +78,48 @@ fn only_quorum_queues_limit_deliveries() {
     assert_eq!(limit(&quorum(None), json!({})), Some(20));
     assert_eq!(limit(&quorum(None), json!({ "delivery-limit": 5 })), Some(5));
     assert_eq!(limit(&quorum(Some(3)), json!({ "delivery-limit": 5 })), Some(3));
-    assert_eq!(limit(&quorum(Some(-1)), json!({ "delivery-limit": 5 })), None);
+}
+
+fn quorum() -> QueueArguments {
+    QueueArguments { kind: QueueKind::Quorum, ..QueueArguments::default() }
+}
+
+#[test]
+fn of_delivery_limits_one_below_zero_counts_only_alone() {
+    for (argument, user, operator, limit) in [
+        (Some(2), Some(-1), None, Some(2)),
+        (Some(-1), Some(2), None, Some(2)),
+        (None, Some(2), Some(-1), Some(2)),
+        (Some(-1), Some(-2), Some(3), Some(3)),
+        (Some(2), Some(-1), Some(1), Some(1)),
+        (Some(0), Some(-1), None, Some(0)),
+        (Some(-1), Some(-2), Some(-3), None),
+        (None, Some(-1), None, None),
+        (None, None, None, Some(20)),
+    ] {
+        let arguments = QueueArguments { delivery_limit: argument, ..quorum() };
+        let policy = |limit: Option<i64>| limit.map(|limit| policy(json!({ "delivery-limit": limit })));
+        let rules = Rules::new(&arguments, policy(user).as_ref(), policy(operator).as_ref());
+        assert_eq!(rules.delivery_limit, limit, "{argument:?} {user:?} {operator:?}");
+    }
+}
+
+#[test]
+fn in_quorum_queues_a_policy_says_what_happens_above_a_limit() {
+    let (drop, reject) = (Overflow::DropHead, Overflow::RejectPublish);
+    for (argument, user, operator, overflow) in [
+        (Some(drop), Some("reject-publish"), None, reject),
+        (Some(reject), Some("drop-head"), None, drop),
+        (Some(drop), None, Some("reject-publish"), reject),
+        (None, Some("reject-publish"), Some("drop-head"), drop),
+        (None, Some("reject-publish-dlx"), None, drop),
+        (Some(reject), Some("reject-publish-dlx"), None, drop),
+        (Some(reject), None, Some("reject-publish-dlx"), drop),
+        (Some(reject), None, None, reject),
+    ] {
+        let arguments = QueueArguments { overflow: argument, ..quorum() };
+        let policy = |word: Option<&str>| word.map(|word| policy(json!({ "overflow": word })));
+        let rules = Rules::new(&arguments, policy(user).as_ref(), policy(operator).as_ref());
+        assert_eq!(rules.overflow, overflow, "{argument:?} {user:?} {operator:?}");
+    }
 }

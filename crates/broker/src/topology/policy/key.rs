@@ -1,8 +1,9 @@
-//! The settings a policy can have: what each means, which values it takes, whether operators may set it.
+//! The settings a policy can have: what each means, which values it takes, whether operators may set it, which queues
+//! cannot have it.
 
 use serde_json::Value as Json;
 
-use super::{Invalid, PolicySide};
+use super::{Invalid, PolicySide, QueueKind};
 use crate::argument;
 
 struct Row {
@@ -116,5 +117,25 @@ pub(super) fn check(side: PolicySide, key: &str, value: &Json) -> Result<(), Inv
         Ok(())
     } else {
         Err(Invalid::PolicyValue { meaning: row.meaning, value: value.to_string() })
+    }
+}
+
+/// Whether queues of a type can have a setting. RabbitMQ: one that nobody has made for some type is for every type.
+pub(super) fn is_for(kind: QueueKind, key: &str) -> bool {
+    match key {
+        "dead-letter-strategy"
+        | "delivery-limit"
+        | "target-group-size"
+        | "max-in-memory-bytes"
+        | "max-in-memory-length" => kind == QueueKind::Quorum,
+        "initial-cluster-size" | "max-age" | "stream-max-segment-size-bytes" => kind == QueueKind::Stream,
+        "queue-master-locator" | "queue-mode" => kind == QueueKind::Classic,
+        "dead-letter-exchange"
+        | "dead-letter-routing-key"
+        | "expires"
+        | "max-length"
+        | "message-ttl"
+        | "overflow" => kind != QueueKind::Stream,
+        _ => true,
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     access::password::PasswordHash,
     topology::{
         AppliedPolicy, ApplyTo, Fact, Invalid, PermissionPatterns, Policy, PolicySide, QueueKind,
-        TopicPatterns, UserLimits, VhostSettings,
+        TopicPatterns, Topology, UserLimits, VhostSettings,
     },
 };
 
@@ -143,10 +143,40 @@ fn policies_are_checked() {
 }
 
 #[test]
+fn a_policy_with_a_setting_the_type_cannot_have_does_not_apply() {
+    let mut world = World::new();
+    for (of, priority, definition) in [
+        ("for-quorum", 9, json!({"delivery-limit": 3, "max-length": 9})),
+        ("for-streams", 8, json!({"max-age": "1D", "max-length-bytes": 9})),
+        ("for-classic", 7, json!({"queue-mode": "lazy"})),
+        ("for-both", 6, json!({"max-length": 9})),
+        ("for-all", 5, json!({"max-length-bytes": 9, "queue-version": 2})),
+    ] {
+        let policy = policy(of, "^q", priority, definition);
+        world.operate(|topology| topology.set_policy(&name("/"), PolicySide::User, policy)).unwrap();
+    }
+    let of = |topology: &Topology, what| {
+        topology.policy_of("/", PolicySide::User, what, "q").map(|policy| policy.name.to_string())
+    };
+    let of_kind = |topology: &Topology, kind| of(topology, AppliedPolicy::Queue(kind)).unwrap();
+    assert_eq!(of_kind(&world.topology, QueueKind::Quorum), "for-quorum");
+    assert_eq!(of_kind(&world.topology, QueueKind::Stream), "for-streams");
+    assert_eq!(of_kind(&world.topology, QueueKind::Classic), "for-classic");
+    assert_eq!(of(&world.topology, AppliedPolicy::Exchange).unwrap(), "for-quorum");
+    for cleared in ["for-quorum", "for-streams", "for-classic"] {
+        world
+            .operate(|topology| topology.clear_policy(&name("/"), PolicySide::User, &name(cleared)))
+            .unwrap();
+    }
+    assert_eq!(of_kind(&world.topology, QueueKind::Quorum), "for-both");
+    assert_eq!(of_kind(&world.topology, QueueKind::Stream), "for-all");
+}
+
+#[test]
 fn of_the_policies_that_match_the_highest_applies() {
     let mut world = World::new();
     let root = name("/");
-    let definition = || json!({"max-length": 1});
+    let definition = || json!({"max-length-bytes": 1});
     for (of, pattern, priority, apply_to) in [
         ("low", "^q", 0, ApplyTo::All),
         ("high", "^q1", 5, ApplyTo::Queues),
