@@ -7,6 +7,7 @@
 use std::fmt;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use md5::Md5;
 use model::Secret;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256, Sha512};
@@ -23,7 +24,7 @@ pub enum HashAlgorithm {
     /// Longer.
     #[serde(rename = "rabbit_password_hashing_sha512")]
     Sha512,
-    /// From old definitions: kept, but nobody can log in with it.
+    /// From old definitions; no password is hashed with it any more.
     #[serde(rename = "rabbit_password_hashing_md5")]
     Md5,
 }
@@ -107,25 +108,16 @@ impl PasswordHash {
         let Some((salt, hash)) = self.salted.split_first_chunk::<SALT_BYTES>() else {
             return verify_nobody(password);
         };
-        let password = password.expose();
         match self.algorithm {
-            HashAlgorithm::Sha256 => Sha256::new()
-                .chain_update(salt)
-                .chain_update(password)
-                .finalize()
-                .as_slice()
-                .ct_eq(hash)
-                .into(),
-            HashAlgorithm::Sha512 => Sha512::new()
-                .chain_update(salt)
-                .chain_update(password)
-                .finalize()
-                .as_slice()
-                .ct_eq(hash)
-                .into(),
-            HashAlgorithm::Md5 => false,
+            HashAlgorithm::Sha256 => is_hash::<Sha256>(salt, password, hash),
+            HashAlgorithm::Sha512 => is_hash::<Sha512>(salt, password, hash),
+            HashAlgorithm::Md5 => is_hash::<Md5>(salt, password, hash),
         }
     }
+}
+
+fn is_hash<D: Digest>(salt: &[u8], password: &Secret, hash: &[u8]) -> bool {
+    D::new().chain_update(salt).chain_update(password.expose()).finalize().as_slice().ct_eq(hash).into()
 }
 
 /// Does what [`PasswordHash::verify`] does, for a user that does not exist: never right, and not faster.

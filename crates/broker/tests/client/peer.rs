@@ -14,7 +14,7 @@ use model::{
 };
 use storage::{Engine, Options, disk::memory::MemoryDisk};
 
-struct NoBell;
+pub(crate) struct NoBell;
 
 impl Bell for NoBell {
     fn ring(&self) {}
@@ -28,9 +28,13 @@ pub(crate) fn name(text: &str) -> Name {
 
 /// A broker with `guest`, and nothing that has to wait for its disk.
 pub(crate) fn broker() -> Arc<Broker> {
+    broker_with(Settings::default())
+}
+
+pub(crate) fn broker_with(settings: Settings) -> Arc<Broker> {
     let (engine, recovered) = Engine::open(Arc::new(MemoryDisk::new()), Options::default()).unwrap();
     let engine = Arc::new(engine);
-    let broker = Broker::recover(Arc::clone(&engine), &recovered, Settings::default()).unwrap();
+    let broker = Broker::recover(Arc::clone(&engine), &recovered, settings).unwrap();
     broker.set_up(First::guest(), [0; 4], 0).unwrap();
     engine.flush().unwrap();
     Arc::new(broker)

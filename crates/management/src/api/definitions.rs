@@ -8,7 +8,7 @@ use broker::topology::{Policy, PolicySide, Topology, VhostLimits};
 use model::Name;
 use serde_json::{Map, Value as Json, json};
 
-use super::{Api, bindings, limits, parameters, permissions, policies, users, vhosts};
+use super::{Api, bindings, limits, node, parameters, permissions, policies, users, vhosts};
 use crate::{
     arguments,
     call::Call,
@@ -28,6 +28,9 @@ pub(super) fn all(api: &Api, _: &Call) -> Answer {
     out.insert("rabbitmq_definition_format".to_owned(), json!("cluster"));
     {
         let topology = api.broker().topology().read();
+        let cluster = node::cluster_name_of(api, &topology);
+        out.insert("explanation".to_owned(), json!(format!("Definitions of cluster '{cluster}'")));
+        out.insert("original_cluster_name".to_owned(), json!(cluster));
         out.insert("users".to_owned(), topology.users().map(users::show).collect());
         let shown = topology.vhosts().map(|vhost| {
             json!({
@@ -58,6 +61,8 @@ pub(super) fn of_vhost(api: &Api, call: &Call) -> Answer {
     let vhost = api.vhost(call, 1)?;
     let mut out = head(api);
     out.insert("rabbitmq_definition_format".to_owned(), json!("single_virtual_host"));
+    out.insert("original_vhost_name".to_owned(), json!(vhost.as_str()));
+    out.insert("explanation".to_owned(), json!(format!("Definitions of virtual host '{vhost}'")));
     add_vhosts(api, std::slice::from_ref(&vhost), &mut out);
     // What is within is without the vhost's name: it may be imported into another.
     for key in ["queues", "exchanges", "bindings"] {

@@ -108,7 +108,7 @@ fn contexts(api: &Api) -> Json {
 }
 
 /// As set, else the node's own.
-fn cluster_name_of(api: &Api, topology: &Topology) -> String {
+pub(super) fn cluster_name_of(api: &Api, topology: &Topology) -> String {
     let set = topology.global_parameters().find(|(name, _)| name.as_str() == CLUSTER_NAME);
     let set = set.and_then(|(_, value)| value.as_str());
     set.unwrap_or(&api.identity.node).to_owned()

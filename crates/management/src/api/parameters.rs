@@ -1,20 +1,25 @@
 //! `/api/parameters` and `/api/global-parameters`.
 //!
-//! RabbitMQ keeps operator policies and limits of vhosts among the parameters: they are shown here too, and set elsewhere.
+//! RabbitMQ keeps operator policies and limits of vhosts among the parameters: they can be shown, set and cleared here too.
 
 use broker::topology::{PolicySide, VhostLimits};
 use model::Name;
 use serde_json::{Value as Json, json};
 
-use super::{Api, limits};
+use super::{Api, limits, policies};
 use crate::{
-    call::Call,
+    call::{Call, Object},
+    login::Right,
     problem::Problem,
     reply::{Answer, Reply},
 };
 
 /// The components whose parameters are kept, though nothing reads them yet.
 const COMPONENTS: [&str; 3] = ["shovel", "federation-upstream", "federation-upstream-set"];
+/// The component of operator policies.
+const OPERATOR_POLICY: &str = "operator_policy";
+/// The component of the limits of vhosts, and the one name that they have.
+const VHOST_LIMITS: (&str, &str) = ("vhost-limits", "limits");
 
 /// All parameters of a vhost: component, name, value.
 pub(super) fn of_vhost(api: &Api, vhost: &Name) -> Vec<(String, String, Json)> {
@@ -30,11 +35,11 @@ pub(super) fn of_vhost(api: &Api, vhost: &Name) -> Vec<(String, String, Json)> {
             "priority": policy.priority,
             "apply-to": policy.apply_to.name(),
         });
-        all.push(("operator_policy".to_owned(), policy.name.to_string(), value));
+        all.push((OPERATOR_POLICY.to_owned(), policy.name.to_string(), value));
     }
     let its_limits = topology.vhost_limits(vhost);
     if its_limits != VhostLimits::default() {
-        all.push(("vhost-limits".to_owned(), "limits".to_owned(), limits::of_vhost(&its_limits)));
+        all.push((VHOST_LIMITS.0.to_owned(), VHOST_LIMITS.1.to_owned(), limits::of_vhost(&its_limits)));
     }
     all
 }
@@ -73,16 +78,53 @@ pub(super) fn set(api: &Api, call: &Call) -> Answer {
     let (component, vhost, name) = (call.name(1)?, api.vhost(call, 2)?, call.name(3)?);
     let body = call.object()?;
     body.require(&["value"])?;
-    check_component(&component)?;
-    let value = body.0.get("value").cloned().unwrap_or_default();
     let is_new = !of_vhost(api, &vhost).iter().any(|(other, its, _)| *other == *component && *its == *name);
-    api.change(call, |topology| topology.set_parameter(&vhost, &component, &name, value).map(Some))?;
+    match component.as_str() {
+        "policy" => return Err(Problem::bad("policies may not be set using this method")),
+        OPERATOR_POLICY => {
+            call.caller.require(Right::Administrator)?;
+            let policy = policies::policy(name, &Object(body.map("value")?))?;
+            api.change(call, |topology| topology.set_policy(&vhost, PolicySide::Operator, policy).map(Some))?;
+        }
+        own if own == VHOST_LIMITS.0 => {
+            check_limits(call, &name)?;
+            let limits = limits::vhost_limits(&body.map("value")?)?;
+            api.change(call, |topology| topology.set_vhost_limits(&vhost, limits).map(Some))?;
+        }
+        other => {
+            check_component(other)?;
+            let value = body.0.get("value").cloned().unwrap_or_default();
+            api.change(call, |topology| topology.set_parameter(&vhost, &component, &name, value).map(Some))?;
+        }
+    }
     Ok(Reply::put(is_new))
+}
+
+/// The limits of a vhost are for administrators, as by their own path, and have one name.
+fn check_limits(call: &Call, name: &Name) -> Result<(), Problem> {
+    call.caller.require(Right::Administrator)?;
+    if name.as_str() == VHOST_LIMITS.1 {
+        return Ok(());
+    }
+    Err(Problem::Bad(format!("{} are named {}", VHOST_LIMITS.0, VHOST_LIMITS.1)))
 }
 
 pub(super) fn clear(api: &Api, call: &Call) -> Answer {
     let (component, vhost, name) = (call.name(1)?, api.vhost(call, 2)?, call.name(3)?);
-    api.change(call, |topology| topology.clear_parameter(&vhost, &component, &name).map(Some))?;
+    match component.as_str() {
+        OPERATOR_POLICY => {
+            call.caller.require(Right::Administrator)?;
+            api.change(call, |topology| {
+                topology.clear_policy(&vhost, PolicySide::Operator, &name).map(Some)
+            })?;
+        }
+        own if own == VHOST_LIMITS.0 => {
+            check_limits(call, &name)?;
+            let none = VhostLimits::default();
+            api.change(call, |topology| topology.set_vhost_limits(&vhost, none).map(Some))?;
+        }
+        _ => api.change(call, |topology| topology.clear_parameter(&vhost, &component, &name).map(Some))?,
+    }
     Ok(Reply::Done)
 }
 

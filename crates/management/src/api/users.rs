@@ -56,14 +56,16 @@ pub(super) fn set(api: &Api, call: &Call) -> Answer {
     if body.get("tags").is_none() {
         return Err(Problem::bad("tags_not_present"));
     }
-    let (password, tags) = (password(api, &body)?, tags(&body, "tags")?);
+    let password = password(api, &body, HashAlgorithm::Sha256)?;
+    let tags = tags(&body, "tags")?;
     let is_new = api.broker().topology().read().user(&user).is_none();
     api.change(call, |topology| topology.set_user(&user, password, tags).map(Some))?;
     Ok(Reply::put(is_new))
 }
 
-/// The password of a body: hashed now, or before. None at all: nobody can log in with one.
-pub(super) fn password(api: &Api, body: &Object) -> Result<PasswordHash, Problem> {
+/// The password of a body: hashed now, or before, by the algorithm `unsaid` unless it says by which. None at all: nobody can
+/// log in with one.
+pub(super) fn password(api: &Api, body: &Object, unsaid: HashAlgorithm) -> Result<PasswordHash, Problem> {
     match (body.text("password")?, body.text("password_hash")?) {
         (Some(_), Some(_)) => Err(Problem::bad("both_password_and_password_hash_are_provided")),
         (Some(""), None) | (None, None) => Ok(PasswordHash::disabled()),
@@ -73,7 +75,7 @@ pub(super) fn password(api: &Api, body: &Object) -> Result<PasswordHash, Problem
         }
         (None, Some(hash)) => {
             let algorithm = match body.get("hashing_algorithm") {
-                None => HashAlgorithm::Sha256,
+                None => unsaid,
                 Some(word) => serde_json::from_value(word.clone())
                     .map_err(|_| Problem::Bad(format!("unknown hashing_algorithm: {word}")))?,
             };

@@ -30,13 +30,20 @@ fn sha512_is_understood() {
 }
 
 #[test]
+fn md5_is_understood() {
+    // RabbitMQ 3.5: the salt ac8f1a00, and MD5 of it and of the password.
+    let salt = [0xac, 0x8f, 0x1a, 0x00];
+    let mut salted = salt.to_vec();
+    salted.extend_from_slice(&Md5::new().chain_update(salt).chain_update(b"p").finalize());
+    let hash = PasswordHash::parse(HashAlgorithm::Md5, &BASE64_STANDARD.encode(salted)).unwrap();
+    assert!(hash.verify(&Secret::new("p")) && !hash.verify(&Secret::new("q")));
+}
+
+#[test]
 fn some_hashes_fit_nothing() {
     let empty = PasswordHash::parse(HashAlgorithm::Sha256, "").unwrap();
     assert_eq!(empty, PasswordHash::disabled());
-    let md5 = PasswordHash::parse(HashAlgorithm::Md5, &BASE64_STANDARD.encode([0; 20])).unwrap();
-    for hash in [empty, md5] {
-        assert!(!hash.verify(&Secret::new("")) && !hash.verify(&Secret::new("p")));
-    }
+    assert!(!empty.verify(&Secret::new("")) && !empty.verify(&Secret::new("p")));
     assert!(!verify_nobody(&Secret::new("")));
 }
 

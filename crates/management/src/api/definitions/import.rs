@@ -1,6 +1,9 @@
 //! Definitions coming in: planned on a copy of what there is, applied only if all of it can be.
 
-use broker::topology::{ConnectionId, Declared, Entry, Fact, Invalid, Meta, VhostSettings};
+use broker::{
+    access::password::HashAlgorithm,
+    topology::{ConnectionId, Declared, Entry, Fact, Invalid, Meta, VhostSettings},
+};
 use model::{Name, Refusal};
 
 use super::{
@@ -55,6 +58,8 @@ struct Plan<'a> {
     /// Where everything goes, if it does not go where it says.
     vhost: Option<Name>,
     facts: Vec<Fact>,
+    /// By what passwords were hashed, if it is not said.
+    hashed_by: HashAlgorithm,
 }
 
 /// What of a list is being looked at, for texts.
@@ -90,13 +95,24 @@ impl Item<'_> {
     }
 }
 
+/// RabbitMQ: files from before 3.6 do not say by what passwords were hashed.
+fn hashed_by(body: &Object) -> HashAlgorithm {
+    let version = ["rabbitmq_version", "rabbit_version"].iter().find_map(|key| body.get(key)?.as_str());
+    let minor = version.and_then(|version| version.strip_prefix("3.")?.split_once('.'));
+    match minor {
+        Some(("0" | "1" | "2" | "3" | "4" | "5", _)) => HashAlgorithm::Md5,
+        _ => HashAlgorithm::Sha256,
+    }
+}
+
 type Step<'a> = fn(&mut Plan<'a>, &Item<'_>) -> Result<(), Problem>;
 
 impl<'a> Plan<'a> {
     /// In RabbitMQ's order: what comes later may need what came before.
     fn of(api: &'a Api, now: &Topology, body: &Object, vhost: Option<Name>) -> Result<Vec<Entry>, Problem> {
         let topology = Topology::from_snapshot(&now.snapshot()).map_err(|_| Problem::Internal)?;
-        let mut plan = Self { api, topology, entries: Vec::new(), vhost, facts: Vec::new() };
+        let (entries, facts, hashed_by) = (Vec::new(), Vec::new(), hashed_by(body));
+        let mut plan = Self { api, topology, entries, vhost, facts, hashed_by };
         let lists: [(&'static str, &'static str, Step<'a>); 10] = [
             ("users", "user", Plan::user),
             ("vhosts", "vhost", Plan::vhost),
@@ -152,7 +168,8 @@ impl<'a> Plan<'a> {
 
     fn user(&mut self, item: &Item<'_>) -> Result<(), Problem> {
         let user = item.name("name")?;
-        let password = users::password(self.api, item.body).map_err(|problem| item.problem(problem))?;
+        let password = users::password(self.api, item.body, self.hashed_by);
+        let password = password.map_err(|problem| item.problem(problem))?;
         let tags = vhosts::tags(item.body, "tags").map_err(|problem| item.problem(problem))?;
         let entry = self.topology.set_user(&user, password, tags);
         self.try_add(item, entry)?;
