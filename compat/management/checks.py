@@ -108,6 +108,33 @@ def messages(api: Api) -> None:
     verdict("purge", status == 204 and api.get("queues/%2F/messages")["messages"] == 0)
 
 
+def delayed(api: Api) -> None:
+    at = "harefoot/delayed/%2F/late"
+    api.ask("PUT", "exchanges/%2F/late", {"type": "x-delayed-message", "arguments": {"x-delayed-type": "fanout"}})
+    for number in range(5):
+        properties = {"delivery_mode": 2, "message_id": str(number), "headers": {"x-delay": 3_600_000 - number}}
+        sent = {"properties": properties, "routing_key": "k", "payload": "abc", "payload_encoding": "string"}
+        api.ask("POST", "exchanges/%2F/late/publish", sent)
+    first = api.get(f"{at}?page_size=3")
+    rest = api.get(f"{at}?page_size=3&cursor={first['next_cursor']}")
+    items = first["items"] + rest["items"]
+    shown = [(item["properties"]["message_id"], item["routing_key"], item["payload_bytes"]) for item in items]
+    good = shown == [(str(number), "k", 3) for number in range(5)] and first["messages"] == 5 and rest["next_cursor"] is None
+    due = [item["due_at_ms"] - time.time() * 1000 for item in items]
+    verdict("delayed-listed", good and all(3_500_000 < left < 3_600_000 for left in due), (first, rest))
+    statuses = [api.ask("DELETE", f"{at}/{items[2]['id']}")[0] for _ in range(2)]
+    left = [item["id"] for item in api.get(at)["items"]]
+    verdict("delayed-cancelled", statuses == [204, 404] and left == [items[n]["id"] for n in (0, 1, 3, 4)], (statuses, left))
+    refused = [api.ask(method, path, who="mgr")[0] for method, path in (("GET", at), ("DELETE", at))]
+    api.ask("PUT", "permissions/%2F/mgr", {"configure": ".*", "write": ".*", "read": "^x"})
+    refused += [api.ask(method, path, who="mgr")[0] for method, path in (("GET", at), ("DELETE", at))]
+    missing = [api.ask("GET", f"harefoot/delayed/%2F/{name}")[0] for name in ("amq.direct", "nope")]
+    wrong = api.ask("GET", f"{at}?cursor=x")[0]
+    verdict("delayed-refused", refused[2:] == [401, 401] and (missing, wrong) == ([404, 404], 400), (refused, missing, wrong))
+    status, said = api.ask("DELETE", at)
+    verdict("delayed-all-cancelled", status == 200 and said == {"cancelled": 4} and api.get(at)["items"] == [], (status, said))
+
+
 def policy_takes_effect(api: Api) -> None:
     api.ask("PUT", "queues/%2F/limited", {"durable": True})
     api.ask("PUT", "policies/%2F/two", {"pattern": "^limited$", "definition": {"max-length": 2}, "apply-to": "queues"})
@@ -229,6 +256,19 @@ def definitions(api: Api, broker: Own) -> None:
     broker.start()
     kept = {key: [item for item in items if '"durable": false' not in item] for key, items in after.items()}
     verdict("definitions-after-kill", as_set(api.get("definitions")) == kept)
+    origin = [api.get("definitions").get(key) for key in ("original_cluster_name", "explanation")]
+    verdict("definitions-origin", origin == ["warren", "Definitions of cluster 'warren'"], origin)
+    of_vhost = api.get("definitions/shop")
+    origin = [of_vhost.get(key) for key in ("original_vhost_name", "explanation")]
+    verdict("definitions-origin-of-a-vhost", origin == ["shop", "Definitions of virtual host 'shop'"], origin)
+    old = b"salt" + hashlib.md5(b"salt" + b"secret").digest()
+    for version, taken in (("3.5.8", 204), ("3.8.0", 400)):
+        user = {"name": "old", "password_hash": base64.b64encode(old).decode(), "tags": "management"}
+        status, said = api.ask("POST", "definitions", {"rabbit_version": version, "users": [user]})
+        verdict(f"definitions-hashed-by-{version}", status == taken and (status == 204 or "'old'" in said["reason"]), (status, said))
+    login = {"authorization": "Basic " + base64.b64encode(b"old:secret").decode()}
+    status, said = api.ask("GET", "whoami", who="nobody", headers=login)
+    verdict("login-hashed-with-md5", status == 200 and said["name"] == "old", (status, said))
     api.ask("PUT", "vhosts/copy")
     api.ask("PUT", "permissions/copy/guest", {"configure": ".*", "write": ".*", "read": ".*"})
     status, said = api.ask("POST", "definitions/copy", api.get("definitions/shop"))
@@ -331,6 +371,7 @@ def main() -> int:
         try:
             request_lines(api)
             messages(api)
+            delayed(api)
             policy_takes_effect(api)
             policies_under_load(api, broker)
             connections(api, broker)

@@ -37,6 +37,7 @@ use crate::{
 mod announce;
 mod changes;
 mod history;
+mod waiting;
 
 /// What the broker is told of the world when it starts.
 #[derive(Clone, Debug)]

@@ -41,6 +41,7 @@ mod rules;
 mod settling;
 mod stream;
 mod transfer;
+mod waiting;
 
 use consumers::Consumers;
 pub(crate) use consumers::{Consumer, SessionLimit};
@@ -58,6 +59,7 @@ pub(crate) use settling::{Forgotten, Settled};
 use stream::Stream;
 pub(crate) use stream::seek;
 pub(crate) use transfer::{Arrival, Refused, Transfer};
+pub use waiting::{Cancelled, Page, Waiting};
 
 const NO_TIMEOUT: u64 = u64::MAX;
 

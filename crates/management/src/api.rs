@@ -25,6 +25,7 @@ mod bindings;
 mod connections;
 mod consumers;
 mod definitions;
+mod delayed;
 mod exchanges;
 mod health;
 mod limits;

@@ -12,7 +12,7 @@ use super::{
 };
 
 /// Bytes of one read of the log.
-const READ_BYTES_MAX: u64 = 1024 * 1024;
+pub(super) const READ_BYTES_MAX: u64 = 1024 * 1024;
 /// Messages of one read of the log.
 const READ_ENTRIES_MAX: usize = 4096;
 /// Messages that have expired and are fetched at once.
@@ -138,7 +138,7 @@ impl Queue {
 
     /// Entries of a log, and where reading goes on; None if that was all. What cannot be read is given up, so that the rest
     /// comes out: whoever keeps the node finds the bytes aside.
-    fn read_some(
+    pub(super) fn read_some(
         &self,
         log: LogId,
         from: u64,
@@ -177,10 +177,16 @@ impl Queue {
     }
 
     fn fetch_one(&self, log: LogId, seq: u64) -> Result<Option<Arc<Message>>, Fault> {
+        Ok(self.fetch_stored(log, seq)?.map(|(_, message)| message))
+    }
+
+    /// When a message expires, and itself.
+    pub(super) fn fetch_stored(&self, log: LogId, seq: u64) -> Result<Option<(u64, Arc<Message>)>, Fault> {
         let mut stored = Vec::new();
         self.engine.read(log, seq, ReadLimit { entries: 1, bytes: 1 }, &mut stored)?;
         let found = stored.pop().filter(|record| record.index == seq);
-        Ok(found.and_then(|record| Message::decode(record.payload).ok()).map(Arc::new))
+        Ok(found
+            .and_then(|record| Some((record.expires_at_ms, Arc::new(Message::decode(record.payload).ok()?)))))
     }
 }
 

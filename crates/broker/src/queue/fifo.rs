@@ -28,10 +28,12 @@ use crate::mailbox::Parcel;
 mod due;
 mod entry;
 mod expiry;
+mod glance;
 
 pub(crate) use due::Fetched;
 pub use entry::{Amount, Place};
 pub(crate) use entry::{Entry, Ticket};
+pub(crate) use glance::Glance;
 
 /// What a read of storage brought.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use std::{cmp::Reverse, collections::BTreeMap, ops::RangeInclusive, sync::Arc};
 use model::Message;
 use storage::{LogId, Lsn};
 
-use super::fifo::{Amount, Entry, Fetched, Fifo, Head, Place, Read, Recovered, Ticket};
+use super::fifo::{Amount, Entry, Fetched, Fifo, Glance, Head, Place, Read, Recovered, Ticket};
 use crate::{
     mailbox::Parcel,
     topology::{QueueId, QueueKind},
@@ -188,6 +188,16 @@ impl Levels {
     /// A message of level 0 that may be on disk expires then.
     pub(super) fn note_cold(&mut self, seq: u64, expires_at_ms: u64) {
         self.lowest.note_cold(seq, expires_at_ms);
+    }
+
+    /// The first message of level 0 from this number on.
+    pub(super) fn glance(&self, from: u64) -> Option<Glance> {
+        self.lowest.glance(from)
+    }
+
+    /// Removes a message of level 0; `read` is its expiry and itself, if it is not in memory.
+    pub(super) fn cancel(&mut self, seq: u64, read: Option<(u64, Arc<Message>)>) -> Option<Parcel> {
+        self.lowest.cancel(seq, read)
     }
 
     /// When the next message in memory expires, if one does.

@@ -1,6 +1,6 @@
 //! Exchanges that make messages wait.
 
-use broker::queue::Amount;
+use broker::queue::{Amount, Cancelled};
 use model::{
     Event, Outcome, SessionCommand, SessionEvent, Value,
     command::{DeclareExchange, DeclareQueue},
@@ -314,4 +314,83 @@ fn a_crash_neither_loses_nor_doubles_what_waits() {
         peer.ask(settle(0, true, Outcome::Accepted));
         assert_eq!((waiting(&world, "d").messages, world.counts("q")), (0, (0, 0)));
     }
+}
+
+/// What waits in `d`, read in pages of `size`: the number in its body, when its time has come, what it is called by.
+fn listed(world: &World, size: usize) -> Vec<(u64, u64, u64)> {
+    let room = world.broker.waiting_room(&name("/"), &name("d")).unwrap();
+    let (mut listed, mut from) = (Vec::new(), Some(0));
+    while let Some(cursor) = from {
+        let page = room.waiting(cursor, size).unwrap();
+        assert!(page.messages.len() <= size);
+        for waiting in page.messages {
+            let body = waiting.message.body().split(|byte| *byte == 0).next().unwrap().to_vec();
+            let body = String::from_utf8(body).unwrap().parse().unwrap();
+            listed.push((body, waiting.due_at_ms, waiting.number));
+        }
+        from = page.next;
+    }
+    listed
+}
+
+fn cancel(world: &World, number: u64) -> bool {
+    let room = world.broker.waiting_room(&name("/"), &name("d")).unwrap();
+    match world.broker.cancel_waiting(&room, number, 0).unwrap() {
+        Cancelled::Gone(_) => true,
+        Cancelled::Missing => false,
+        Cancelled::Busy => panic!("nobody reads"),
+    }
+}
+
+/// In memory, on disk and in both; before and after a restart.
+#[test]
+fn what_waits_is_listed_and_single_ones_are_taken_out() {
+    let world = World::with(tight());
+    let mut peer = with_exchange(&world);
+    let delay_of = |number: u64| 1 + number * 37 % 101;
+    for number in 0..101 {
+        peer.ask(later("d", "q", &format!("{number}{}", "\0".repeat(8192)), delay_of(number) as i64));
+        world.flush();
+    }
+    let all = listed(&world, 7);
+    let wanted: Vec<_> = (0..101).map(|number| (number, delay_of(number))).collect();
+    assert_eq!(all.iter().map(|(number, at, _)| (*number, *at)).collect::<Vec<_>>(), wanted);
+    assert_eq!(listed(&world, 500), all);
+    let mut left = all;
+    for at in [100, 99, 70, 50, 49, 48, 20, 1, 0] {
+        let (.., number) = left.remove(at);
+        assert!(cancel(&world, number));
+        assert!(!cancel(&world, number), "it is gone");
+        assert_eq!(listed(&world, 7), left);
+        assert_eq!(waiting(&world, "d").messages, left.len() as u64);
+    }
+    world.flush();
+    drop(peer);
+    let world = world.crash();
+    world.broker.start_clock(0);
+    world.read_at(0);
+    assert_eq!(listed(&world, 7), left, "what was taken out stays out");
+    let (.., number) = left.remove(45);
+    assert!(cancel(&world, number));
+    world.pass_to(1000);
+    world.flush();
+    world.read_at(1000);
+    assert_eq!(waiting(&world, "d").messages, 0);
+    assert_eq!(world.counts("q").0, left.len() as u64, "those that were not taken out have come");
+}
+
+#[test]
+fn all_that_waits_is_taken_out() {
+    let world = World::new();
+    let mut peer = with_exchange(&world);
+    peer.ask_all((0..5).map(|number| later("d", "q", &number.to_string(), 10)));
+    let room = world.broker.waiting_room(&name("/"), &name("d")).unwrap();
+    assert_eq!(room.cancel_all_waiting().0, 5);
+    assert!(listed(&world, 7).is_empty());
+    world.flush();
+    drop((peer, room));
+    let world = world.crash();
+    world.broker.start_clock(1000);
+    world.read_at(1000);
+    assert_eq!((waiting(&world, "d").messages, world.counts("q").0), (0, 0));
 }

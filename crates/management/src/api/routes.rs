@@ -3,8 +3,8 @@
 use http::Method;
 
 use super::{
-    Api, bindings, connections, consumers, definitions, exchanges, health, limits, messages, node, none,
-    parameters, permissions, policies, queues, users, vhosts,
+    Api, bindings, connections, consumers, definitions, delayed, exchanges, health, limits, messages, node,
+    none, parameters, permissions, policies, queues, users, vhosts,
 };
 use crate::{call::Call, login::Right, reply::Answer};
 
@@ -195,6 +195,8 @@ fn of_vhosts(path: &[&str]) -> Option<Route> {
         ["queues", _, _, "contents"] => ANYBODY.delete(queues::purge),
         ["queues", _, _, "get"] => ANYBODY.post(messages::get),
         ["queues", _, _, "actions"] => ADMINISTRATOR.post(queues::act),
+        ["harefoot", "delayed", _, _] => ANYBODY.get(delayed::list).delete(delayed::cancel_all),
+        ["harefoot", "delayed", _, _, _] => ANYBODY.delete(delayed::cancel),
         ["bindings"] | ["bindings", _] => ANYBODY.get(bindings::list),
         ["bindings", _, "e", _, "q" | "e", _] => ANYBODY.get(bindings::between).post(bindings::bind),
         ["bindings", _, "e", _, "q" | "e", _, _] => ANYBODY.get(bindings::one).delete(bindings::unbind),

@@ -52,6 +52,16 @@ impl Fifo {
         }
     }
 
+    /// Removes a message whose time has not come. `read` is its expiry and itself, if it is not in memory.
+    pub(crate) fn cancel(&mut self, seq: u64, read: Option<(u64, Arc<Message>)>) -> Option<Parcel> {
+        let parcel = match read {
+            None => self.remove(seq),
+            Some((at, message)) => self.remove_unread(seq, at, Some(message)),
+        }?;
+        self.expiry.forget_at(seq, parcel.ticket.expires_at_ms);
+        Some(parcel)
+    }
+
     /// Messages that have expired by `now_ms` and must be fetched, at most so many.
     pub(crate) fn due_on_disk(&self, now_ms: u64, max: usize) -> Vec<u64> {
         if self.is_strict && matches!(self.head(), Head::OnDisk(_)) {
