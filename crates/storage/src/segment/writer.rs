@@ -104,10 +104,10 @@ impl Writer {
         self.entries.push((draft.index, offset, len, crc32c(draft.payload)));
         self.expiries.push(draft.expires_at_ms);
         self.priorities.push(draft.priority);
-        self.buffer.extend_from_slice(draft.payload);
-        if self.buffer.len() >= CHUNK {
-            self.write_out()?;
+        if self.buffer.len().saturating_add(draft.payload.len()) >= CHUNK {
+            return self.write_out(draft.payload);
         }
+        self.buffer.extend_from_slice(draft.payload);
         Ok(())
     }
 
@@ -115,9 +115,10 @@ impl Writer {
         Fault::corrupt(&self.name, self.written, crate::fault::Reason::Field)
     }
 
-    fn write_out(&mut self) -> Result<(), Fault> {
-        self.file.write_at(self.written, &[&self.buffer]).at(&self.name)?;
-        self.written = self.offset();
+    /// Writes what was gathered, and `last` behind it without a copy.
+    fn write_out(&mut self, last: &[u8]) -> Result<(), Fault> {
+        self.file.write_at(self.written, &[&self.buffer, last]).at(&self.name)?;
+        self.written = self.offset().saturating_add(wide(last.len()));
         self.buffer.clear();
         Ok(())
     }
@@ -148,7 +149,7 @@ impl Writer {
         let crc = crc32c(trailer.get(8..).unwrap_or_default());
         set_u32(&mut trailer, 4, crc);
         self.buffer.extend_from_slice(&trailer);
-        self.write_out()?;
+        self.write_out(&[])?;
         self.file.sync_data().at(&self.name)?;
         let mut segment = Segment {
             id: self.id,
