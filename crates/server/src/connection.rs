@@ -66,10 +66,11 @@ pub(crate) async fn serve(
     }
     let now = Instant::now();
     let machine = Connection::new(settings, now.into_std());
-    let armed = machine.poll_timeout().map_or_else(|| far_from(now), Instant::from_std);
-    let sleep = Box::pin(tokio::time::sleep_until(armed));
+    let sleep = Box::pin(tokio::time::sleep_until(far_from(now)));
     tracing::debug!(%peer, "accepting AMQP connection");
-    Driver { machine, client, stream, peer, sleep, armed }.run().await;
+    // In a box: each step of a task that takes it by value would have room for it of its own.
+    let driver = Box::new(Driver { machine, client, stream, peer, sleep, armed: None });
+    driver.run().await;
 }
 
 struct Driver {
@@ -78,8 +79,8 @@ struct Driver {
     stream: TcpStream,
     peer: SocketAddr,
     sleep: Pin<Box<Sleep>>,
-    /// When `sleep` ends.
-    armed: Instant,
+    /// When `sleep` ends; None while nothing is to be woken for.
+    armed: Option<Instant>,
 }
 
 /// What a turn of the driver came to when it does not wait for anything.
@@ -91,7 +92,7 @@ enum Turn {
 }
 
 impl Driver {
-    async fn run(mut self) {
+    async fn run(mut self: Box<Self>) {
         let ended = loop {
             match poll_fn(|cx| self.poll_turn(cx)).await {
                 Ok(Turn::Again) => tokio::task::yield_now().await,
@@ -147,18 +148,21 @@ impl Driver {
     /// Lets the machine act if its time has come.
     fn look_at_the_clock(&mut self, cx: &mut Context<'_>) -> bool {
         let next = self.machine.poll_timeout().map(Instant::from_std);
-        if let Some(next) = next.filter(|next| *next < self.armed) {
-            self.armed = next;
-            self.sleep.as_mut().reset(next);
+        // A time that has moved away is found out when the old one comes, unless none has taken its place.
+        if next.is_none() != self.armed.is_none() || next < self.armed {
+            self.arm(next);
         }
-        if self.sleep.as_mut().poll(cx).is_pending() {
+        if self.armed.is_none() || self.sleep.as_mut().poll(cx).is_pending() {
             return false;
         }
-        let now = Instant::now();
-        self.machine.handle_timeout(now.into_std());
-        self.armed = self.machine.poll_timeout().map_or_else(|| far_from(now), Instant::from_std);
-        self.sleep.as_mut().reset(self.armed);
+        self.machine.handle_timeout(Instant::now().into_std());
+        self.arm(self.machine.poll_timeout().map(Instant::from_std));
         true
+    }
+
+    fn arm(&mut self, next: Option<Instant>) {
+        self.armed = next;
+        self.sleep.as_mut().reset(next.unwrap_or_else(|| far_from(Instant::now())));
     }
 
     /// Takes what has arrived and acts on it; how many bytes that were, if there was anything.
@@ -257,7 +261,7 @@ impl Driver {
         }
     }
 
-    async fn finish(self, ended: io::Result<()>) {
+    async fn finish(self: Box<Self>, ended: io::Result<()>) {
         match (&ended, self.machine.end()) {
             (Err(error), _) => tracing::info!(peer = %self.peer, %error, "closing AMQP connection: it broke"),
             (Ok(()), Some(End::EndOfInput { without_a_byte: true })) => {
@@ -269,7 +273,7 @@ impl Driver {
             (Ok(()), None) => tracing::info!(peer = %self.peer, "closing AMQP connection"),
         }
         let is_peers_turn = matches!(self.machine.end(), Some(End::ByPeer { .. }));
-        let Self { client, mut stream, .. } = self;
+        let Self { client, mut stream, .. } = *self;
         // What the connection held goes back at once, however long its socket takes to close.
         drop(client);
         if ended.is_ok() && is_peers_turn {
