@@ -81,6 +81,8 @@ pub struct Client {
     exclusive_queues: Vec<Arc<Queue>>,
     /// A get that waits for the disk: whose, and whether it is settled at once.
     waiting_get: Option<(SessionId, bool)>,
+    /// The log position at which all that was published is safe.
+    published_at: Lsn,
     /// The log position this connection will be rung for.
     awaited: Option<Lsn>,
     /// Told that publishing is blocked, by the alarm of this number.
@@ -126,6 +128,7 @@ impl Client {
             names: NameMaker::new(seed),
             exclusive_queues: Vec::new(),
             waiting_get: None,
+            published_at: Lsn(0),
             awaited: None,
             blocked_by: None,
             armed_ms: None,
@@ -234,6 +237,7 @@ impl Client {
             return;
         }
         let safe_at = self.publishes.hand_over(&mut self.refused, &mut self.effects);
+        self.published_at = self.published_at.max(safe_at);
         for (id, publish) in self.refused.drain(..) {
             if let Some(confirms) = self.sessions.get_mut(&id).and_then(|session| session.confirms.as_mut()) {
                 confirms.refuse(publish);
@@ -285,6 +289,7 @@ impl Client {
         self.arm();
         if self.blocked_by.is_some_and(|alarm| self.broker.alarms.is_over(alarm)) {
             self.blocked_by = None;
+            self.show_blocked(false);
             self.events.push_back(Event::Unblocked);
         }
     }
@@ -321,6 +326,13 @@ impl Client {
         for id in ended {
             self.sessions.remove(&id);
             self.mailbox.ring();
+        }
+        if self.broker.is_behind() && self.published_at > flushed {
+            // Whoever asks for no confirms has to wait all the same.
+            first = Some(first.map_or(self.published_at, |first| first.min(self.published_at)));
+            if let Some(connected) = &self.connected {
+                connected.restraint.note_flow(self.now_ms);
+            }
         }
         if let Some(lsn) = first
             && self.awaited.is_none_or(|awaited| lsn < awaited)

@@ -9,14 +9,17 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
 };
 
 use model::{Name, Table};
 use parking_lot::Mutex;
 
-use crate::{mailbox::Mailbox, topology::ConnectionId};
+use crate::{flow::Alarms, mailbox::Mailbox, topology::ConnectionId};
+
+/// RabbitMQ: so long it is shown that a connection was held back, which comes and goes too fast to be seen.
+const FLOW_SHOWN_MS: u64 = 5_000;
 
 /// The two ends of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,6 +33,39 @@ pub struct Ends {
 impl fmt::Display for Ends {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} -> {}", self.peer, self.local)
+    }
+}
+
+/// Whether a connection is kept from publishing, as RabbitMQ shows it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// It is not.
+    Running,
+    /// The disk is behind, or was a moment ago.
+    Flow,
+    /// There is an alarm, and its next publish will block it.
+    Blocking,
+    /// It has published during an alarm.
+    Blocked,
+}
+
+/// What keeps a connection from publishing, as far as operators are to see it.
+#[derive(Default, Debug)]
+pub(crate) struct Restraint {
+    is_blocked: AtomicBool,
+    /// It is shown until then that the disk was behind.
+    flow_until_ms: AtomicU64,
+}
+
+impl Restraint {
+    /// Whether it was told that an alarm blocks it.
+    pub(crate) fn set_blocked(&self, is_blocked: bool) {
+        self.is_blocked.store(is_blocked, Ordering::Relaxed);
+    }
+
+    /// It waits for the disk now.
+    pub(crate) fn note_flow(&self, now_ms: u64) {
+        self.flow_until_ms.store(now_ms.saturating_add(FLOW_SHOWN_MS), Ordering::Relaxed);
     }
 }
 
@@ -51,6 +87,7 @@ pub struct Connected {
     /// As the client sent them, encoded: nobody looks at them until an operator does.
     pub(crate) client_properties: Box<[u8]>,
     pub(crate) sessions: AtomicU32,
+    pub(crate) restraint: Restraint,
     pub(crate) mailbox: Arc<Mailbox>,
 }
 
@@ -69,6 +106,16 @@ impl Connected {
     /// How many sessions it has.
     pub fn sessions(&self) -> u32 {
         self.sessions.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is kept from publishing.
+    pub fn state(&self, alarms: &Alarms, now_ms: u64) -> State {
+        match alarms.reason() {
+            Some(_) if self.restraint.is_blocked.load(Ordering::Relaxed) => State::Blocked,
+            Some(_) => State::Blocking,
+            None if now_ms < self.restraint.flow_until_ms.load(Ordering::Relaxed) => State::Flow,
+            None => State::Running,
+        }
     }
 
     /// Asks it to end, and to tell the client this reason.

@@ -120,6 +120,8 @@ fn broker_settings(settings: &Settings, memory_bytes: u64) -> broker::Settings {
     broker::Settings {
         // A tenth of what there is, as long as that is not much: bodies are read back fast.
         resident_bytes_max: (memory_bytes / 10).clamp(8 * 1024 * 1024, 64 * 1024 * 1024),
+        // What waits for the disk is in memory twice.
+        staged_bytes_max: (memory_bytes / 16).clamp(8 * 1024 * 1024, 64 * 1024 * 1024),
         loopback_users: settings.loopback_users.iter().cloned().collect(),
         node: Name::parse(&settings.node_name).unwrap_or_default(),
         event_vhost: settings.event_vhost.clone().unwrap_or_else(|| settings.first_user.vhost.clone()),

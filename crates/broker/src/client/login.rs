@@ -5,7 +5,11 @@ use std::sync::{Arc, atomic::AtomicU32};
 use model::{Event, Name, Refusal, Secret, SessionEvent, SessionId, Table};
 
 use super::Client;
-use crate::{census::Seat, connected::Connected, session::Session};
+use crate::{
+    census::Seat,
+    connected::{Connected, Restraint},
+    session::Session,
+};
 
 impl Client {
     pub(super) fn authenticate(&mut self, mechanism: &'static str, user: Name, password: &Secret) {
@@ -47,6 +51,7 @@ impl Client {
             ends: self.ends,
             client_properties: encoded.into(),
             sessions: AtomicU32::new(0),
+            restraint: Restraint::default(),
             mailbox: Arc::clone(&self.mailbox),
         });
         self.broker.register.enter(Arc::clone(&connected));

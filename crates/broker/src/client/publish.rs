@@ -48,7 +48,15 @@ impl Client {
             && let Some(reason) = self.broker.alarms.reason()
         {
             self.events.push_back(Event::Blocked { reason });
+            self.show_blocked(true);
             self.blocked_by = Some(self.broker.alarms.wait(&self.mailbox));
+        }
+    }
+
+    /// For operators.
+    pub(super) fn show_blocked(&self, is_blocked: bool) {
+        if let Some(connected) = &self.connected {
+            connected.restraint.set_blocked(is_blocked);
         }
     }
 

@@ -1,5 +1,7 @@
 //! Alarms stop who publishes, and nobody else.
 
+use broker::State;
+
 use crate::{
     wish::{ack, consume, declare, declare_transient, prefetch, publish, select_confirms},
     world::World,
@@ -95,4 +97,56 @@ fn publishers_wait_for_a_disk_that_is_behind() {
     assert!(peer.is_rung());
     assert_eq!(peer.hear(), ["confirmed up to 2"]);
     assert!(!peer.client.is_held_back());
+}
+
+#[test]
+fn publishers_without_confirms_wait_for_a_disk_that_is_behind() {
+    let settings = broker::Settings { staged_bytes_max: 1000, ..broker::Settings::default() };
+    let world = World::with(settings);
+    let (mut peer, mut other) = (world.peer(), world.peer());
+    peer.ask(declare("q"));
+    world.flush();
+    peer.hear();
+    assert!(peer.say(publish("q", &"x".repeat(2000))).is_empty());
+    assert!(peer.client.is_held_back());
+    assert!(other.say(declare_transient("r")).len() == 1 && other.say(publish("r", "a")).is_empty());
+    assert!(!other.client.is_held_back(), "nothing of it waits for the disk");
+    world.flush();
+    assert!(peer.is_rung());
+    peer.hear();
+    assert!(!peer.client.is_held_back());
+}
+
+#[test]
+fn operators_see_who_is_blocked_and_who_would_be() {
+    let world = World::new();
+    let (mut publisher, _idle) = (world.peer_with("a"), world.peer());
+    let states = || world.states(0);
+    assert_eq!(states(), [State::Running, State::Running]);
+    world.broker.alarms().set_disk(true);
+    assert_eq!(states(), [State::Blocking, State::Blocking], "neither has published since");
+    publisher.say(publish("q", "b"));
+    assert_eq!(states(), [State::Blocked, State::Blocking]);
+    world.broker.alarms().set_disk(false);
+    assert_eq!(publisher.hear(), ["unblocked"]);
+    assert_eq!(states(), [State::Running, State::Running]);
+}
+
+#[test]
+fn operators_see_for_a_while_who_was_held_back_by_the_disk() {
+    let settings = broker::Settings { staged_bytes_max: 1000, ..broker::Settings::default() };
+    let world = World::with(settings);
+    let mut peer = world.peer();
+    peer.ask(declare("q"));
+    world.flush();
+    peer.hear();
+    peer.say(publish("q", &"x".repeat(2000)));
+    assert_eq!(world.states(0), [State::Flow]);
+    world.flush();
+    peer.hear();
+    assert_eq!(world.states(4_999), [State::Flow]);
+    world.broker.alarms().set_memory(true);
+    assert_eq!(world.states(4_999), [State::Blocking], "what lasts longer comes first");
+    world.broker.alarms().set_memory(false);
+    assert_eq!(world.states(5_000), [State::Running]);
 }

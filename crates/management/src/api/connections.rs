@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use broker::Connected;
+use broker::{Connected, State};
 use model::Name;
 use serde_json::{Value as Json, json};
 
@@ -39,7 +39,7 @@ fn show(api: &Api, one: &Connected) -> Option<Json> {
         "user": one.user.as_str(),
         "user_who_performed_action": one.user.as_str(),
         "vhost": one.vhost.as_str(),
-        "state": "running",
+        "state": in_words(one.state(api.broker().alarms(), api.world().now_ms())),
         "type": "network",
         "protocol": "AMQP 0-9-1",
         "auth_mechanism": one.mechanism,
@@ -56,6 +56,15 @@ fn show(api: &Api, one: &Connected) -> Option<Json> {
         shown.insert("user_provided_name".to_owned(), json!(given));
     }
     Some(shown)
+}
+
+fn in_words(state: State) -> &'static str {
+    match state {
+        State::Running => "running",
+        State::Flow => "flow",
+        State::Blocking => "blocking",
+        State::Blocked => "blocked",
+    }
 }
 
 pub(super) fn list(api: &Api, call: &Call) -> Answer {
