@@ -5,6 +5,7 @@ a list of (key, value), so that order and types stay as they came.
 """
 
 import struct
+import sys
 from dataclasses import dataclass, field
 
 METHOD, HEADER, BODY, HEARTBEAT = 1, 2, 3, 8
@@ -327,10 +328,10 @@ def decode_header(payload: bytes) -> tuple[int, list[tuple[str, object]]]:
     return size, properties
 
 
-def split_frames(buffer: bytearray) -> list[Frame]:
-    """Takes the whole frames off the front of the buffer."""
+def split_frames(buffer: bytearray, most: int = sys.maxsize) -> list[Frame]:
+    """Takes the whole frames off the front of the buffer, at most so many."""
     frames = []
-    while len(buffer) >= 8:
+    while len(buffer) >= 8 and len(frames) < most:
         kind, channel, size = struct.unpack_from(">BHI", buffer)
         if len(buffer) < size + 8:
             break
