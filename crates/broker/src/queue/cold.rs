@@ -133,7 +133,7 @@ impl Queue {
                 }
             }
         }
-        Ok(Read { from, entries, end: next.unwrap_or(cold_to) })
+        Ok(Read { from, cold_to, entries, end: next.unwrap_or(cold_to) })
     }
 
     /// Entries of a log, and where reading goes on; None if that was all. What cannot be read is given up, so that the rest

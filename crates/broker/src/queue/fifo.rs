@@ -40,6 +40,8 @@ pub(crate) use glance::Glance;
 pub(crate) struct Read {
     /// Where it began.
     pub(crate) from: u64,
+    /// Where the cold range ended when it began: what lies behind was in memory, and may have left the queue since.
+    pub(crate) cold_to: u64,
     /// Ascending: number, expiry, message.
     pub(crate) entries: Vec<(u64, u64, Arc<Message>)>,
     /// Where it ended: what was asked for below this number and is not among the entries is not there.
@@ -288,7 +290,8 @@ impl Fifo {
     pub(crate) fn load(&mut self, read: Read) -> u64 {
         let mut at = 0;
         for (seq, expires_at_ms, message) in read.entries {
-            if !self.cold.is_empty() && (self.cold.from..self.cold.to).contains(&seq) {
+            // What was in the tail when the read began is not to be judged by it.
+            if seq < read.cold_to && self.is_cold(seq) {
                 self.load_cold(seq, expires_at_ms, message);
                 continue;
             }
@@ -303,8 +306,9 @@ impl Fifo {
                 self.expiry.note(&entry.ticket);
             }
         }
-        let missing =
-            self.forget_missing(read.from, read.end).saturating_add(self.forget_cold_below(read.end));
+        let missing = self
+            .forget_missing(read.from, read.end)
+            .saturating_add(self.forget_cold_below(read.end.min(read.cold_to)));
         self.close_gaps();
         missing
     }

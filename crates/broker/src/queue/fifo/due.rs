@@ -102,7 +102,7 @@ impl Fifo {
         (ticket.expires_at_ms != 0 && head.message.is_some()).then_some((ticket.expires_at_ms, ticket.seq))
     }
 
-    fn is_cold(&self, seq: u64) -> bool {
+    pub(super) fn is_cold(&self, seq: u64) -> bool {
         !self.cold.is_empty() && (self.cold.from..self.cold.to).contains(&seq)
     }
 

@@ -28,6 +28,10 @@ enum Step {
         flushed: u64,
     },
     Spill,
+    /// Storage is read; what it said is loaded by the next `Load`.
+    Read {
+        entries: usize,
+    },
     Load {
         entries: usize,
     },
@@ -48,6 +52,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Purge),
         4 => (0u64..200, 0u64..60).prop_map(|(window, flushed)| Step::Evict { window, flushed }),
         2 => Just(Step::Spill),
+        2 => (1usize..6).prop_map(|entries| Step::Read { entries }),
         4 => (1usize..6).prop_map(|entries| Step::Load { entries }),
         1 => Just(Step::Restart),
         1 => Just(Step::List),
@@ -63,6 +68,8 @@ struct Naive {
     expiry: BTreeMap<u64, u64>,
     stored: BTreeMap<u64, Arc<Message>>,
     spilled: BTreeMap<u64, Arc<Message>>,
+    /// Read and not loaded yet. Meanwhile nothing else is read.
+    in_hand: Option<Read>,
     delivered_below: u64,
     /// Those of which the queue cannot know when they expire.
     unknown: BTreeSet<u64>,
@@ -126,6 +133,11 @@ impl Naive {
                     self.spilled.remove(&gone);
                 }
             }
+            Step::Read { entries } => {
+                if self.in_hand.is_none() {
+                    self.in_hand = self.read(fifo, entries);
+                }
+            }
             Step::Load { entries } => self.load(fifo, entries),
             Step::Restart => self.restart(fifo),
             Step::List => {
@@ -154,7 +166,8 @@ impl Naive {
     }
 
     fn expire(&mut self, fifo: &mut Fifo, now_ms: u64) {
-        let is_due = |seq: &u64| (1..=now_ms).contains(&self.expiry[seq]);
+        let expiry = self.expiry.clone();
+        let is_due = |seq: &u64| (1..=now_ms).contains(&expiry[seq]);
         let mut gone = Vec::new();
         let mut fetched = Fetched::new();
         loop {
@@ -172,6 +185,10 @@ impl Naive {
             let due = fifo.due_on_disk(now_ms, 2);
             if due.is_empty() {
                 break;
+            }
+            if self.in_hand.is_some() {
+                self.load(fifo, 0);
+                continue;
             }
             let fetch = |seq: u64| self.stored.get(&seq).or_else(|| self.spilled.get(&seq)).cloned();
             fetched = due.into_iter().map(|seq| (seq, fetch(seq))).collect();
@@ -206,21 +223,27 @@ impl Naive {
         }
     }
 
-    fn load(&mut self, fifo: &mut Fifo, count: usize) {
-        let Some((from, cold_to)) = fifo.next_on_disk() else { return };
+    fn read(&self, fifo: &Fifo, count: usize) -> Option<Read> {
+        let (from, cold_to) = fifo.next_on_disk()?;
         let mut all = self.stored.clone();
         all.extend(self.spilled.clone());
         let some = all.into_iter().filter(|(seq, _)| *seq >= from).take(count);
-        let some = some.inspect(|(seq, _)| {
-            self.unknown.remove(seq);
-        });
         let entries: Vec<_> = some.map(|(seq, message)| (seq, self.expiry[&seq], message)).collect();
         let end = entries.last().map_or(cold_to, |(seq, ..)| seq + 1);
-        assert_eq!(fifo.load(Read { from, entries, end }), 0, "nothing is missing");
+        Some(Read { from, cold_to, entries, end })
+    }
+
+    fn load(&mut self, fifo: &mut Fifo, count: usize) {
+        let Some(read) = self.in_hand.take().or_else(|| self.read(fifo, count)) else { return };
+        for (seq, ..) in &read.entries {
+            self.unknown.remove(seq);
+        }
+        assert_eq!(fifo.load(read), 0, "nothing is missing");
     }
 
     fn restart(&mut self, fifo: &mut Fifo) {
         self.spilled.clear();
+        self.in_hand = None;
         let delivered_below = self.delivered_below;
         self.ready = self.stored.keys().map(|seq| (*seq, *seq < delivered_below)).collect();
         self.unsettled.clear();
@@ -291,6 +314,7 @@ fn what_storage_lost_is_counted_and_not_waited_for() {
         Fifo::new(0, Recovered { first: 1, next: 6, messages: 5, bytes: 50, ..Recovered::default() });
     let read = |from, entries: Vec<u64>, end| Read {
         from,
+        cold_to: 6,
         entries: entries.into_iter().map(|seq| (seq, 0, message(seq))).collect(),
         end,
     };
@@ -301,6 +325,40 @@ fn what_storage_lost_is_counted_and_not_waited_for() {
     assert_eq!(fifo.load(read(4, vec![], 6)), 3, "1, 4 and 5 are not there");
     assert_eq!(fifo.head(), Head::Empty);
     assert_eq!(fifo.ready().messages, 0);
+}
+
+/// A reader sees more of the log than was cold when it began. What has changed meanwhile is not for it to say.
+#[test]
+fn what_left_the_tail_during_a_read_neither_comes_back_nor_is_lost() {
+    let mut fifo = Fifo::new(0, Recovered { next: 1, first: 1, ..Recovered::default() });
+    for seq in 1..=8 {
+        // All but the seventh are in the log.
+        let place = if seq == 7 { Place::Memory } else { Place::Log(Lsn(seq)) };
+        fifo.enqueue(message(seq), place, if seq == 6 { 10 } else { 0 });
+        fifo.evict(4 * message(seq).bytes() as u64, Lsn(4));
+    }
+    for seq in 1..=2 {
+        assert_eq!(fifo.take().unwrap().ticket.seq, seq);
+    }
+    let (from, cold_to) = fifo.next_on_disk().unwrap();
+    assert_eq!((from, cold_to), (3, 5));
+    let entries = [3, 4, 5, 6, 8].map(|seq| (seq, 0, message(seq))).to_vec();
+    // The sixth expires, the seventh is spilled, and all of them leave memory.
+    assert_eq!(fifo.remove_expired(10, &mut Fetched::new()).unwrap().ticket.seq, 6);
+    fifo.evict(0, Lsn(8));
+    let spillable = fifo.spillable(1000);
+    fifo.spilled(&spillable);
+    fifo.evict(0, Lsn(8));
+    assert_eq!(fifo.load(Read { from, cold_to, entries, end: 9 }), 0);
+    assert_eq!(fifo.ready().messages, 5);
+    let mut taken = Vec::new();
+    loop {
+        taken.extend(std::iter::from_fn(|| fifo.take()).map(|parcel| parcel.ticket.seq));
+        let Some((from, cold_to)) = fifo.next_on_disk() else { break };
+        let entries = [5, 7, 8].into_iter().filter(|seq| *seq >= from).map(|seq| (seq, 0, message(seq)));
+        assert_eq!(fifo.load(Read { from, cold_to, entries: entries.collect(), end: cold_to }), 0);
+    }
+    assert_eq!(taken, [3, 4, 5, 7, 8]);
 }
 
 #[test]
