@@ -38,7 +38,7 @@ impl fmt::Display for Ends {
 
 /// Whether a connection is kept from publishing, as RabbitMQ shows it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum State {
+pub enum ConnectionState {
     /// It is not.
     Running,
     /// The disk is behind, or was a moment ago.
@@ -109,12 +109,12 @@ impl Connected {
     }
 
     /// Whether it is kept from publishing.
-    pub fn state(&self, alarms: &Alarms, now_ms: u64) -> State {
+    pub fn state(&self, alarms: &Alarms, now_ms: u64) -> ConnectionState {
         match alarms.reason() {
-            Some(_) if self.restraint.is_blocked.load(Ordering::Relaxed) => State::Blocked,
-            Some(_) => State::Blocking,
-            None if now_ms < self.restraint.flow_until_ms.load(Ordering::Relaxed) => State::Flow,
-            None => State::Running,
+            Some(_) if self.restraint.is_blocked.load(Ordering::Relaxed) => ConnectionState::Blocked,
+            Some(_) => ConnectionState::Blocking,
+            None if now_ms < self.restraint.flow_until_ms.load(Ordering::Relaxed) => ConnectionState::Flow,
+            None => ConnectionState::Running,
         }
     }
 

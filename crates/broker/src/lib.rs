@@ -37,7 +37,7 @@ pub mod topology;
 
 pub use broker::{Broker, Settings};
 pub use client::Client;
-pub use connected::{Connected, Ends, State};
+pub use connected::{Connected, ConnectionState, Ends};
 pub use mailbox::{Bell, Mailbox};
 pub use metadata::RecoveryError;
 pub use topology::First;

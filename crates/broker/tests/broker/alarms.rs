@@ -1,6 +1,6 @@
 //! Alarms stop who publishes, and nobody else.
 
-use broker::State;
+use broker::ConnectionState;
 
 use crate::{
     wish::{ack, consume, declare, declare_transient, prefetch, publish, select_confirms},
@@ -122,14 +122,18 @@ fn operators_see_who_is_blocked_and_who_would_be() {
     let world = World::new();
     let (mut publisher, _idle) = (world.peer_with("a"), world.peer());
     let states = || world.states(0);
-    assert_eq!(states(), [State::Running, State::Running]);
+    assert_eq!(states(), [ConnectionState::Running, ConnectionState::Running]);
     world.broker.alarms().set_disk(true);
-    assert_eq!(states(), [State::Blocking, State::Blocking], "neither has published since");
+    assert_eq!(
+        states(),
+        [ConnectionState::Blocking, ConnectionState::Blocking],
+        "neither has published since"
+    );
     publisher.say(publish("q", "b"));
-    assert_eq!(states(), [State::Blocked, State::Blocking]);
+    assert_eq!(states(), [ConnectionState::Blocked, ConnectionState::Blocking]);
     world.broker.alarms().set_disk(false);
     assert_eq!(publisher.hear(), ["unblocked"]);
-    assert_eq!(states(), [State::Running, State::Running]);
+    assert_eq!(states(), [ConnectionState::Running, ConnectionState::Running]);
 }
 
 #[test]
@@ -141,12 +145,12 @@ fn operators_see_for_a_while_who_was_held_back_by_the_disk() {
     world.flush();
     peer.hear();
     peer.say(publish("q", &"x".repeat(2000)));
-    assert_eq!(world.states(0), [State::Flow]);
+    assert_eq!(world.states(0), [ConnectionState::Flow]);
     world.flush();
     peer.hear();
-    assert_eq!(world.states(4_999), [State::Flow]);
+    assert_eq!(world.states(4_999), [ConnectionState::Flow]);
     world.broker.alarms().set_memory(true);
-    assert_eq!(world.states(4_999), [State::Blocking], "what lasts longer comes first");
+    assert_eq!(world.states(4_999), [ConnectionState::Blocking], "what lasts longer comes first");
     world.broker.alarms().set_memory(false);
-    assert_eq!(world.states(5_000), [State::Running]);
+    assert_eq!(world.states(5_000), [ConnectionState::Running]);
 }

@@ -242,16 +242,25 @@ fn one_that_is_not_durable_keeps_nothing_over_a_restart() {
     assert!(world.broker.topology().read().exchange(&name("/"), &name("d")).is_err());
 }
 
+/// When message `number` of 101 comes: delays in disorder, all different.
+fn delay_of(number: u64) -> u64 {
+    1 + number * 37 % 101
+}
+
+/// Publishes them, so large that few stay in memory.
+fn wait_in_disorder(world: &World, peer: &mut Peer) {
+    for number in 0..101 {
+        peer.ask(later("d", "q", &format!("{number}{}", "\0".repeat(8192)), delay_of(number) as i64));
+        world.flush();
+    }
+}
+
 /// Delays in disorder, all different, far more than what stays in memory.
 #[test]
 fn many_that_are_not_in_memory_come_in_the_order_of_their_times() {
     let world = World::with(tight());
     let mut peer = with_exchange(&world);
-    let delay_of = |number: u64| 1 + number * 37 % 101;
-    for number in 0..101 {
-        peer.ask(later("d", "q", &format!("{number}{}", "\0".repeat(8192)), delay_of(number) as i64));
-        world.flush();
-    }
+    wait_in_disorder(&world, &mut peer);
     assert!(world.broker.memory().resident() <= 96 * 1024, "{}", world.broker.memory().resident());
     let mut wanted: Vec<u64> = (0..101).collect();
     wanted.sort_by_key(|number| delay_of(*number));
@@ -347,11 +356,7 @@ fn cancel(world: &World, number: u64) -> bool {
 fn what_waits_is_listed_and_single_ones_are_taken_out() {
     let world = World::with(tight());
     let mut peer = with_exchange(&world);
-    let delay_of = |number: u64| 1 + number * 37 % 101;
-    for number in 0..101 {
-        peer.ask(later("d", "q", &format!("{number}{}", "\0".repeat(8192)), delay_of(number) as i64));
-        world.flush();
-    }
+    wait_in_disorder(&world, &mut peer);
     let all = listed(&world, 7);
     let wanted: Vec<_> = (0..101).map(|number| (number, delay_of(number))).collect();
     assert_eq!(all.iter().map(|(number, at, _)| (*number, *at)).collect::<Vec<_>>(), wanted);

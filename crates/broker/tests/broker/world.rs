@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use broker::{Bell, Broker, Client, Ends, First, RecoveryError, Settings, State, queue::Amount};
+use broker::{Bell, Broker, Client, ConnectionState, Ends, First, RecoveryError, Settings, queue::Amount};
 use model::{Command, Event, Message, Secret, SessionCommand, SessionEvent, SessionId, Table};
 use storage::{Engine, Fault, Options, Recovered, disk::memory::MemoryDisk};
 
@@ -157,7 +157,7 @@ impl World {
     }
 
     /// The states of all connections, in the order in which they came.
-    pub(crate) fn states(&self, now_ms: u64) -> Vec<State> {
+    pub(crate) fn states(&self, now_ms: u64) -> Vec<ConnectionState> {
         self.broker.connected().iter().map(|one| one.state(self.broker.alarms(), now_ms)).collect()
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use broker::{Connected, State};
+use broker::{Connected, ConnectionState};
 use model::Name;
 use serde_json::{Value as Json, json};
 
@@ -58,12 +58,12 @@ fn show(api: &Api, one: &Connected) -> Option<Json> {
     Some(shown)
 }
 
-fn in_words(state: State) -> &'static str {
+fn in_words(state: ConnectionState) -> &'static str {
     match state {
-        State::Running => "running",
-        State::Flow => "flow",
-        State::Blocking => "blocking",
-        State::Blocked => "blocked",
+        ConnectionState::Running => "running",
+        ConnectionState::Flow => "flow",
+        ConnectionState::Blocking => "blocking",
+        ConnectionState::Blocked => "blocked",
     }
 }
 

@@ -18,8 +18,10 @@ use crate::{
 const COMPONENTS: [&str; 3] = ["shovel", "federation-upstream", "federation-upstream-set"];
 /// The component of operator policies.
 const OPERATOR_POLICY: &str = "operator_policy";
-/// The component of the limits of vhosts, and the one name that they have.
-const VHOST_LIMITS: (&str, &str) = ("vhost-limits", "limits");
+/// The component of the limits of vhosts.
+const VHOST_LIMITS: &str = "vhost-limits";
+/// The one name that they have.
+const LIMITS: &str = "limits";
 
 /// All parameters of a vhost: component, name, value.
 pub(super) fn of_vhost(api: &Api, vhost: &Name) -> Vec<(String, String, Json)> {
@@ -39,7 +41,7 @@ pub(super) fn of_vhost(api: &Api, vhost: &Name) -> Vec<(String, String, Json)> {
     }
     let its_limits = topology.vhost_limits(vhost);
     if its_limits != VhostLimits::default() {
-        all.push((VHOST_LIMITS.0.to_owned(), VHOST_LIMITS.1.to_owned(), limits::of_vhost(&its_limits)));
+        all.push((VHOST_LIMITS.to_owned(), LIMITS.to_owned(), limits::of_vhost(&its_limits)));
     }
     all
 }
@@ -86,7 +88,7 @@ pub(super) fn set(api: &Api, call: &Call) -> Answer {
             let policy = policies::policy(name, &Object(body.map("value")?))?;
             api.change(call, |topology| topology.set_policy(&vhost, PolicySide::Operator, policy).map(Some))?;
         }
-        own if own == VHOST_LIMITS.0 => {
+        VHOST_LIMITS => {
             check_limits(call, &name)?;
             let limits = limits::vhost_limits(&body.map("value")?)?;
             api.change(call, |topology| topology.set_vhost_limits(&vhost, limits).map(Some))?;
@@ -103,10 +105,10 @@ pub(super) fn set(api: &Api, call: &Call) -> Answer {
 /// The limits of a vhost are for administrators, as by their own path, and have one name.
 fn check_limits(call: &Call, name: &Name) -> Result<(), Problem> {
     call.caller.require(Right::Administrator)?;
-    if name.as_str() == VHOST_LIMITS.1 {
+    if name.as_str() == LIMITS {
         return Ok(());
     }
-    Err(Problem::Bad(format!("{} are named {}", VHOST_LIMITS.0, VHOST_LIMITS.1)))
+    Err(Problem::Bad(format!("{VHOST_LIMITS} are named {LIMITS}")))
 }
 
 pub(super) fn clear(api: &Api, call: &Call) -> Answer {
@@ -118,7 +120,7 @@ pub(super) fn clear(api: &Api, call: &Call) -> Answer {
                 topology.clear_policy(&vhost, PolicySide::Operator, &name).map(Some)
             })?;
         }
-        own if own == VHOST_LIMITS.0 => {
+        VHOST_LIMITS => {
             check_limits(call, &name)?;
             let none = VhostLimits::default();
             api.change(call, |topology| topology.set_vhost_limits(&vhost, none).map(Some))?;

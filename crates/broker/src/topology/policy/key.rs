@@ -1,5 +1,5 @@
-//! The settings a policy can have: what each means, which values it takes, whether operators may set it, which queues
-//! cannot have it.
+//! The settings a policy can have: what each means, which values it takes, whether operators may set it, which types of
+//! queues can have it.
 
 use serde_json::Value as Json;
 
@@ -10,8 +10,16 @@ struct Row {
     key: &'static str,
     meaning: &'static str,
     for_operators: bool,
+    /// RabbitMQ: a setting that nobody has made for some types is for every type.
+    types: &'static [QueueKind],
     accepts: fn(&Json) -> bool,
 }
+
+const CLASSIC: &[QueueKind] = &[QueueKind::Classic];
+const QUORUM: &[QueueKind] = &[QueueKind::Quorum];
+const STREAM: &[QueueKind] = &[QueueKind::Stream];
+const TAKEN_FROM: &[QueueKind] = &[QueueKind::Classic, QueueKind::Quorum];
+const ALL: &[QueueKind] = &[QueueKind::Classic, QueueKind::Quorum, QueueKind::Stream];
 
 /// What RabbitMQ accepts for the longest time: ten years of 365 days, in milliseconds.
 const TIME_MAX_MS: i64 = 315_360_000_000;
@@ -76,37 +84,38 @@ const fn row(
     key: &'static str,
     meaning: &'static str,
     for_operators: bool,
+    types: &'static [QueueKind],
     accepts: fn(&Json) -> bool,
 ) -> Row {
-    Row { key, meaning, for_operators, accepts }
+    Row { key, meaning, for_operators, types, accepts }
 }
 
 const ROWS: &[Row] = &[
-    row("alternate-exchange", "alternate exchange name", false, is_text),
-    row("consumer-timeout", "consumer timeout", false, is_at_least_0),
-    row("dead-letter-exchange", "dead letter exchange name", false, is_text),
-    row("dead-letter-routing-key", "dead letter routing key", false, is_text),
-    row("dead-letter-strategy", "dead letter strategy", false, is_strategy),
-    row("delivery-limit", "delivery limit", true, is_integer),
-    row("expires", "queue expiry", true, is_positive_time),
-    row("federation-upstream", "federation upstream name", false, is_text),
-    row("federation-upstream-pattern", "federation upstream pattern", false, is_text),
-    row("federation-upstream-set", "federation upstream set name", false, is_text),
-    row("initial-cluster-size", "initial cluster size", false, is_positive),
-    row("max-age", "max age", false, is_age),
-    row("max-in-memory-bytes", "maximum length in bytes", true, is_at_least_0),
-    row("max-in-memory-length", "maximum length", true, is_at_least_0),
-    row("max-length", "maximum length", true, is_at_least_0),
-    row("max-length-bytes", "maximum length in bytes", true, is_at_least_0),
-    row("message-ttl", "message TTL", true, is_time),
-    row("overflow", "overflow mode", true, is_overflow),
-    row("queue-leader-locator", "queue leader locator", false, is_locator),
-    row("queue-master-locator", "queue master locator", true, is_text),
-    row("queue-mode", "queue mode", false, is_queue_mode),
-    row("queue-version", "queue version", true, is_queue_version),
-    row("stream-filter-size-bytes", "filter size", false, is_filter_size),
-    row("stream-max-segment-size-bytes", "segment size", false, is_segment_size),
-    row("target-group-size", "target group size", true, is_positive),
+    row("alternate-exchange", "alternate exchange name", false, ALL, is_text),
+    row("consumer-timeout", "consumer timeout", false, ALL, is_at_least_0),
+    row("dead-letter-exchange", "dead letter exchange name", false, TAKEN_FROM, is_text),
+    row("dead-letter-routing-key", "dead letter routing key", false, TAKEN_FROM, is_text),
+    row("dead-letter-strategy", "dead letter strategy", false, QUORUM, is_strategy),
+    row("delivery-limit", "delivery limit", true, QUORUM, is_integer),
+    row("expires", "queue expiry", true, TAKEN_FROM, is_positive_time),
+    row("federation-upstream", "federation upstream name", false, ALL, is_text),
+    row("federation-upstream-pattern", "federation upstream pattern", false, ALL, is_text),
+    row("federation-upstream-set", "federation upstream set name", false, ALL, is_text),
+    row("initial-cluster-size", "initial cluster size", false, STREAM, is_positive),
+    row("max-age", "max age", false, STREAM, is_age),
+    row("max-in-memory-bytes", "maximum length in bytes", true, QUORUM, is_at_least_0),
+    row("max-in-memory-length", "maximum length", true, QUORUM, is_at_least_0),
+    row("max-length", "maximum length", true, TAKEN_FROM, is_at_least_0),
+    row("max-length-bytes", "maximum length in bytes", true, ALL, is_at_least_0),
+    row("message-ttl", "message TTL", true, TAKEN_FROM, is_time),
+    row("overflow", "overflow mode", true, TAKEN_FROM, is_overflow),
+    row("queue-leader-locator", "queue leader locator", false, ALL, is_locator),
+    row("queue-master-locator", "queue master locator", true, CLASSIC, is_text),
+    row("queue-mode", "queue mode", false, CLASSIC, is_queue_mode),
+    row("queue-version", "queue version", true, ALL, is_queue_version),
+    row("stream-filter-size-bytes", "filter size", false, ALL, is_filter_size),
+    row("stream-max-segment-size-bytes", "segment size", false, STREAM, is_segment_size),
+    row("target-group-size", "target group size", true, QUORUM, is_positive),
 ];
 
 /// Checks one setting.
@@ -120,22 +129,7 @@ pub(super) fn check(side: PolicySide, key: &str, value: &Json) -> Result<(), Inv
     }
 }
 
-/// Whether queues of a type can have a setting. RabbitMQ: one that nobody has made for some type is for every type.
+/// Whether queues of a type can have a setting.
 pub(super) fn is_for(kind: QueueKind, key: &str) -> bool {
-    match key {
-        "dead-letter-strategy"
-        | "delivery-limit"
-        | "target-group-size"
-        | "max-in-memory-bytes"
-        | "max-in-memory-length" => kind == QueueKind::Quorum,
-        "initial-cluster-size" | "max-age" | "stream-max-segment-size-bytes" => kind == QueueKind::Stream,
-        "queue-master-locator" | "queue-mode" => kind == QueueKind::Classic,
-        "dead-letter-exchange"
-        | "dead-letter-routing-key"
-        | "expires"
-        | "max-length"
-        | "message-ttl"
-        | "overflow" => kind != QueueKind::Stream,
-        _ => true,
-    }
+    ROWS.iter().all(|row| row.key != key || row.types.contains(&kind))
 }
