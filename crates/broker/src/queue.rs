@@ -18,6 +18,7 @@ use std::{
 };
 
 use model::SessionId;
+use parking_lot::Mutex;
 use storage::{Engine, LogId, Lsn};
 
 use crate::{
@@ -122,6 +123,8 @@ pub struct Queue {
     /// Milliseconds; [`NO_TIMEOUT`] if neither arguments nor policies say.
     consumer_timeout_ms: AtomicU64,
     state: Lock<State>,
+    /// Held by whoever spills, without the lock of the state while the disk is written.
+    spilling: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -199,6 +202,7 @@ impl Queue {
             may_refuse,
             consumer_timeout_ms,
             state: Lock::new(state),
+            spilling: Mutex::new(()),
         }
     }
 

@@ -115,17 +115,30 @@ impl Queue {
         if state.levels.resident() > window / 2 {
             let flushed = self.engine.flushed();
             state.levels.evict(window, flushed);
-            if let Some(level) = state.levels.needs_spill(window, flushed) {
-                let entries = state.levels.spillable(level, SPILL_BYTES);
+            if state.levels.needs_spill(window, flushed).is_some() {
                 drop(state);
-                state = self.spill(level, &entries);
-                state.levels.evict(window, flushed);
+                state = self.spill(window);
             }
         }
         self.account(&mut state);
     }
 
-    fn spill(&self, level: u8, entries: &[(Ticket, Arc<Message>)]) -> Locked<'_, State> {
+    /// Writes messages to the spill file. Who comes while another does it waits: what both had in hand would be taken for
+    /// settled by the one that is done last, because it is not where it was.
+    fn spill(&self, window: u64) -> Locked<'_, State> {
+        let _turn = self.spilling.lock();
+        let mut state = self.state.lock();
+        let flushed = self.engine.flushed();
+        state.levels.evict(window, flushed);
+        let Some(level) = state.levels.needs_spill(window, flushed) else { return state };
+        let entries = state.levels.spillable(level, SPILL_BYTES);
+        drop(state);
+        let mut state = self.write_spill(level, &entries);
+        state.levels.evict(window, flushed);
+        state
+    }
+
+    fn write_spill(&self, level: u8, entries: &[(Ticket, Arc<Message>)]) -> Locked<'_, State> {
         let log = storage::LogId(self.record.id.level(level));
         let records: Vec<_> = entries
             .iter()

@@ -1,14 +1,14 @@
 //! What is not in memory: long queues, their gets and consumers.
 
-use std::sync::Arc;
+use std::{sync::Arc, thread};
 
 use model::{Command, Message, SessionCommand, SessionId, command::Consume, message::Properties};
 use storage::Disk;
 
 use crate::{
     wish::{
-        ack_up_to, consume, consumer, declare, delete, get, get_no_ack, look_at, message, prefetch, purge,
-        requeue,
+        ack_up_to, consume, consume_no_ack, consumer, declare, declare_transient, delete, get, get_no_ack,
+        look_at, message, prefetch, publish_transient, purge, requeue,
     },
     world::{Peer, World, tight},
 };
@@ -105,6 +105,46 @@ fn what_is_requeued_stands_before_what_is_on_disk() {
     let wanted = ["got 1 1 again, 62 left", "got 2 17 again, 61 left", "got 3 40 again, 60 left"];
     assert_eq!(heard[..3], wanted);
     assert_eq!(heard[3..], ["got 4 41, 59 left", "got 5 42, 58 left"]);
+}
+
+/// Several connections at once bring more than stays in memory, and each makes room for what it has brought.
+#[test]
+fn what_many_publishers_spill_at_once_all_comes_out() {
+    const PUBLISHERS: u64 = 4;
+    const MESSAGES: u64 = 400;
+    let world = World::with(tight());
+    let mut peer = world.peer();
+    peer.say(declare_transient("q"));
+    thread::scope(|scope| {
+        for publisher in 0..PUBLISHERS {
+            let world = &world;
+            scope.spawn(move || {
+                let mut peer = world.peer();
+                for number in 0..MESSAGES {
+                    let body = format!("{publisher}/{number}{}", "\0".repeat(4096));
+                    peer.ask(publish_transient("q", &body));
+                }
+            });
+        }
+    });
+    peer.ask(consume_no_ack("q", "c"));
+    let mut last = [None; PUBLISHERS as usize];
+    loop {
+        world.read();
+        let heard = peer.hear();
+        for line in heard.iter().filter(|line| line.starts_with("c ")) {
+            let body = line.split([' ', '\0']).nth(2).unwrap();
+            let (publisher, number) = body.split_once('/').unwrap();
+            let (publisher, number): (usize, u64) = (publisher.parse().unwrap(), number.parse().unwrap());
+            let before = last[publisher].replace(number);
+            assert_eq!(before.map_or(0, |before| before + 1), number, "of {publisher}");
+        }
+        if heard.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(last, [Some(MESSAGES - 1); PUBLISHERS as usize]);
+    assert_eq!(world.counts("q"), (0, 0));
 }
 
 #[test]
