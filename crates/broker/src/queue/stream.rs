@@ -65,8 +65,10 @@ pub(super) struct Stream {
     at_end: Vec<ConsumerKey>,
     /// Those for whom the log is to be read.
     asking: VecDeque<ConsumerKey>,
-    /// The position of the log that they will be told of.
+    /// The position of the log that those at the end will be told of.
     awaited: Option<Lsn>,
+    /// Something was appended that those at the end have not looked at.
+    has_grown: bool,
 }
 
 /// A chunk on its way into the log.
@@ -111,6 +113,7 @@ impl Stream {
             at_end: Vec::new(),
             asking: VecDeque::new(),
             awaited: None,
+            has_grown: false,
         }
     }
 
@@ -147,6 +150,7 @@ impl Stream {
     /// The chunk was staged and is durable with `lsn`: those who wait for it find it in memory.
     fn keep_in_tail(&mut self, chunk: Numbered, lsn: Lsn, bytes_max: u64) {
         self.last_lsn = lsn;
+        self.has_grown = true;
         if self.readers.is_empty() {
             return;
         }

@@ -1,5 +1,11 @@
 //! Streams: what is in them stays, and everybody reads it at a place of their own.
 
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
 use broker::topology::PolicySide;
 use model::{
     Command, Event, Message, SessionCommand, SessionEvent, SessionId, Table, Value,
@@ -106,6 +112,44 @@ fn nothing_is_told_before_it_is_durable_and_everybody_waits_for_free() {
     assert!(peer.is_rung(), "woken by the append");
     let both = ["a", "b"].map(|tag| (tag.to_owned(), 2, "2".to_owned()));
     assert_eq!(delivered(&mut peer), both);
+}
+
+/// The log is synced by another thread, at any moment of a publish: whoever waits is told all the same.
+#[test]
+fn what_is_durable_at_once_is_told_too() {
+    let world = World::new();
+    let mut peer = with_stream(&world, &[]);
+    peer.ask(read_from("a", first()));
+    world.read();
+    peer.events();
+    let is_over = AtomicBool::new(false);
+    let told: Vec<_> = thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                world.flush();
+            }
+        });
+        let tries = (0..500).map(|_| {
+            peer.ask(publish("s", "x"));
+            let given_up = Instant::now() + Duration::from_secs(20);
+            let is_told = loop {
+                world.read();
+                if !delivered(&mut peer).is_empty() {
+                    break true;
+                }
+                if Instant::now() > given_up {
+                    break false;
+                }
+                thread::yield_now();
+            };
+            peer.ask(ack_up_to(0));
+            is_told
+        });
+        let told = tries.take_while(|is_told| *is_told).collect();
+        is_over.store(true, Ordering::Relaxed);
+        told
+    });
+    assert_eq!(told.len(), 500);
 }
 
 #[test]

@@ -99,7 +99,9 @@ impl Queue {
         let State { stream, consumers, is_reading, .. } = state;
         let Some(stream) = stream else { return };
         let flushed = self.engine.flushed();
-        if stream.awaited.is_some_and(|awaited| awaited <= flushed) {
+        // The log may have been synced before anybody began to wait for it.
+        let is_durable_at_once = std::mem::take(&mut stream.has_grown) && stream.last_lsn <= flushed;
+        if is_durable_at_once || stream.awaited.is_some_and(|awaited| awaited <= flushed) {
             stream.awaited = None;
             stream.wake_all_at_end();
         }
