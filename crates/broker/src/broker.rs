@@ -21,7 +21,8 @@ use storage::{Engine, Fault, LogId, Lsn};
 use crate::{
     census::Census,
     client::Client,
-    connected::{Connected, Register},
+    connected::{Connected, Register, Totals},
+    counts::{Ledgers, NodeCounts, Sums},
     dead_letter::{self, Letter},
     durability::Durability,
     flow::{Alarms, Memory},
@@ -104,6 +105,7 @@ pub struct Broker {
     pub(crate) replies: Replies,
     pub(crate) census: Arc<Census>,
     pub(crate) register: Register,
+    ledgers: Ledgers,
     timers: Timers,
     clients: Mutex<BTreeMap<ConnectionId, Arc<Mailbox>>>,
     next_connection: AtomicU64,
@@ -142,6 +144,7 @@ impl Broker {
             replies: Replies::default(),
             census: Arc::default(),
             register: Register::default(),
+            ledgers: Ledgers::default(),
             timers: Timers::default(),
             clients: Mutex::default(),
             next_connection: AtomicU64::new(1),
@@ -181,7 +184,8 @@ impl Broker {
     }
 
     fn live(&self, record: &Arc<QueueRecord>, rules: Rules, state: BTreeMap<u8, Recovered>) -> Queue {
-        Queue::new(Arc::clone(record), rules, Arc::clone(&self.engine), Arc::clone(&self.memory), state)
+        let accounts = (Arc::clone(&self.memory), self.ledgers.of(&record.vhost));
+        Queue::new(Arc::clone(record), rules, Arc::clone(&self.engine), accounts, state)
     }
 
     /// Whether nothing was ever set up here.
@@ -210,7 +214,9 @@ impl Broker {
 
     pub(crate) fn disconnect(&self, id: ConnectionId) {
         self.clients.lock().remove(&id);
-        self.register.leave(id);
+        if self.register.leave(id) {
+            self.ledgers.node().connection_closed.add_shared(1);
+        }
     }
 
     /// Asks every connection to end, with this reason.
@@ -228,6 +234,28 @@ impl Broker {
     /// The connections that are in a vhost, in the order in which they came.
     pub fn connected(&self) -> Vec<Arc<Connected>> {
         self.register.all()
+    }
+
+    /// What has come and gone.
+    pub fn node_counts(&self) -> &Arc<NodeCounts> {
+        self.ledgers.node()
+    }
+
+    /// What all connections have counted. Walks them.
+    pub fn totals(&self) -> Totals {
+        self.register.totals()
+    }
+
+    /// The sums over the queues of a vhost.
+    pub fn sums(&self, vhost: &Name) -> Sums {
+        self.ledgers.sums(vhost)
+    }
+
+    /// The queues on which something has happened since this was asked last, or since [`Queue::look`].
+    pub fn take_changed(&self) -> Vec<Arc<Queue>> {
+        let changed = self.ledgers.take_changed();
+        let queues = self.queues.read();
+        changed.iter().filter_map(|id| queues.get(&id.0).cloned()).collect()
     }
 
     /// Whether this is the user's password, and the user may log in from there. Takes as long for a user that does not exist.

@@ -2,16 +2,16 @@
 //!
 //! Who is counted holds a [`Seat`] or a [`SessionSeat`]; the count goes down when that is dropped, however that comes.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, atomic::Ordering},
-};
+use std::{collections::HashMap, sync::Arc};
 
 use foldhash::fast::FixedState;
-use model::{Name, Refusal};
+use model::{Name, Refusal, SessionId};
 use parking_lot::Mutex;
 
-use crate::connected::Connected;
+use crate::{
+    connected::Connected,
+    counts::{NodeCounts, SessionView},
+};
 
 /// See the module's documentation.
 #[derive(Default, Debug)]
@@ -61,6 +61,15 @@ pub(crate) struct SessionSeat {
     census: Arc<Census>,
     user: Name,
     connection: Option<Arc<Connected>>,
+    view: Arc<SessionView>,
+    node: Arc<NodeCounts>,
+}
+
+impl SessionSeat {
+    /// What others see of the session.
+    pub(crate) fn view(&self) -> &SessionView {
+        &self.view
+    }
 }
 
 impl Census {
@@ -96,7 +105,8 @@ impl Census {
         self: &Arc<Self>,
         (node, node_max): (&Name, Option<u64>),
         (user, user_max): (&Name, Option<u64>),
-        connection: Option<Arc<Connected>>,
+        (id, connection): (SessionId, Option<Arc<Connected>>),
+        node_counts: &Arc<NodeCounts>,
     ) -> Result<SessionSeat, Refusal> {
         let mut counts = self.0.lock();
         if let Some(sessions_max) = node_max.filter(|max| counts.sessions >= *max) {
@@ -109,10 +119,14 @@ impl Census {
         }
         counts.sessions = counts.sessions.saturating_add(1);
         counts.sessions_of_user.add(user);
+        drop(counts);
+        let view = Arc::new(SessionView::new(id));
         if let Some(connection) = &connection {
-            connection.sessions.fetch_add(1, Ordering::Relaxed);
+            connection.open_session(&view);
         }
-        Ok(SessionSeat { census: Arc::clone(self), user: user.clone(), connection })
+        node_counts.session_created.add_shared(1);
+        let node = Arc::clone(node_counts);
+        Ok(SessionSeat { census: Arc::clone(self), user: user.clone(), connection, view, node })
     }
 }
 
@@ -127,8 +141,9 @@ impl Drop for Seat {
 impl Drop for SessionSeat {
     fn drop(&mut self) {
         if let Some(connection) = &self.connection {
-            connection.sessions.fetch_sub(1, Ordering::Relaxed);
+            connection.end_session(&self.view);
         }
+        self.node.session_closed.add_shared(1);
         let mut counts = self.census.0.lock();
         counts.sessions = counts.sessions.saturating_sub(1);
         counts.sessions_of_user.remove(&self.user);

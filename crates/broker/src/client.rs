@@ -22,6 +22,7 @@ use crate::{
     broker::Broker,
     census::Seat,
     connected::{Connected, Ends},
+    counts::Traffic,
     mailbox::{Delivery, Mail, Mailbox, Notice},
     name_maker::NameMaker,
     publishes::{Origin, Publishes},
@@ -62,6 +63,7 @@ pub struct Client {
     seat: Option<Seat>,
     /// What operators see of it from then on.
     connected: Option<Arc<Connected>>,
+    traffic: Arc<Traffic>,
     granted: Granted,
     sessions: BTreeMap<SessionId, Session>,
     /// What can be said at once.
@@ -114,6 +116,7 @@ impl Client {
             is_traced: Arc::default(),
             seat: None,
             connected: None,
+            traffic: Arc::default(),
             granted: Granted::default(),
             sessions: BTreeMap::new(),
             events: VecDeque::new(),
@@ -140,6 +143,11 @@ impl Client {
     /// Says where the connection comes from, for operators. To be called before it enters a vhost.
     pub fn set_ends(&mut self, ends: Ends) {
         self.ends = Some(ends);
+    }
+
+    /// Bytes in and out, for whoever drives the connection to keep.
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
     }
 
     /// Does what the peer asks; the answers come out of [`Client::poll_event`].
@@ -187,9 +195,8 @@ impl Client {
             _ => {}
         }
         // A session that has failed, or never was, is spoken to no more.
-        if self.sessions.get(&id).is_none_or(|session| session.has_failed) {
-            return;
-        }
+        let Some(session) = self.sessions.get(&id).filter(|session| !session.has_failed) else { return };
+        session.view().touch(self.now_ms);
         let outcome = self.obey(id, command);
         if let Err(refusal) = outcome {
             self.refuse(id, refusal);
@@ -234,9 +241,12 @@ impl Client {
     /// Hands the gathered publishes to their queues. To be called after each read at the latest.
     pub fn hand_over(&mut self) {
         if self.publishes.is_empty() {
+            // What reached nobody was published all the same.
+            self.routes.origins.hand_over();
             return;
         }
         let safe_at = self.publishes.hand_over(&mut self.refused, &mut self.effects);
+        self.routes.origins.hand_over();
         self.published_at = self.published_at.max(safe_at);
         for (id, publish) in self.refused.drain(..) {
             if let Some(confirms) = self.sessions.get_mut(&id).and_then(|session| session.confirms.as_mut()) {
@@ -302,6 +312,7 @@ impl Client {
         let mut first: Option<Lsn> = None;
         let mut ended = Vec::new();
         for session in self.sessions.values_mut() {
+            let mut confirmed = 0;
             while let Some(event) = session.release(flushed) {
                 if matches!(event, SessionEvent::Closed) {
                     ended.push(session.id);
@@ -311,14 +322,17 @@ impl Client {
             let confirms = session.confirms.as_mut().filter(|_| !session.has_failed);
             let verdicts =
                 confirms.into_iter().flat_map(|confirms| std::iter::from_fn(|| confirms.reached(flushed)));
-            for Verdict { publish, multiple, is_taken } in verdicts {
+            for Verdict { publish, multiple, is_taken, publishes } in verdicts {
                 let event = if is_taken {
+                    confirmed += publishes;
                     SessionEvent::Confirmed { publish, multiple }
                 } else {
                     SessionEvent::NotConfirmed { publish, multiple }
                 };
                 self.events.push_back(Event::Session(session.id, event));
             }
+            session.view().count_confirms(confirmed);
+            session.show();
             if let Some(lsn) = session.waits_for() {
                 first = Some(first.map_or(lsn, |first| first.min(lsn)));
             }
@@ -406,7 +420,7 @@ impl Client {
                 let Some(session) = self.sessions.get_mut(&id) else { return };
                 let event = match parcel {
                     Some(parcel) => session.got(&queue, no_ack, parcel, left, now),
-                    None => SessionEvent::GotNothing,
+                    None => session.got_nothing(&queue),
                 };
                 self.say(id, event);
             }
@@ -503,6 +517,7 @@ impl Client {
             self.tell_closed();
         }
         self.carry_out();
+        self.routes.origins.clear();
         self.broker.disconnect(self.id);
     }
 

@@ -16,7 +16,12 @@ use std::{
 use model::{Name, Table};
 use parking_lot::Mutex;
 
-use crate::{flow::Alarms, mailbox::Mailbox, topology::ConnectionId};
+use crate::{
+    counts::{SIZE_BOUNDS, SessionTotals, SessionView, Traffic},
+    flow::Alarms,
+    mailbox::Mailbox,
+    topology::ConnectionId,
+};
 
 /// RabbitMQ: so long it is shown that a connection was held back, which comes and goes too fast to be seen.
 const FLOW_SHOWN_MS: u64 = 5_000;
@@ -69,6 +74,20 @@ impl Restraint {
     }
 }
 
+/// The sessions of a connection.
+#[derive(Default, Debug)]
+pub(crate) struct Views {
+    live: Vec<Arc<SessionView>>,
+    /// What those have counted that are gone.
+    ended: SessionTotals,
+}
+
+impl Views {
+    fn totals(&self) -> SessionTotals {
+        self.live.iter().fold(self.ended, |sum, view| sum.plus(&view.totals()))
+    }
+}
+
 /// A connection that is in a vhost.
 #[derive(Debug)]
 pub struct Connected {
@@ -87,6 +106,8 @@ pub struct Connected {
     /// As the client sent them, encoded: nobody looks at them until an operator does.
     pub(crate) client_properties: Box<[u8]>,
     pub(crate) sessions: AtomicU32,
+    pub(crate) views: Mutex<Views>,
+    pub(crate) traffic: Arc<Traffic>,
     pub(crate) restraint: Restraint,
     pub(crate) mailbox: Arc<Mailbox>,
 }
@@ -108,6 +129,28 @@ impl Connected {
         self.sessions.load(Ordering::Relaxed)
     }
 
+    /// Its sessions, in the order in which they were opened.
+    pub fn session_views(&self) -> Vec<Arc<SessionView>> {
+        self.views.lock().live.clone()
+    }
+
+    /// Bytes and the like.
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
+    pub(crate) fn open_session(&self, view: &Arc<SessionView>) {
+        self.sessions.fetch_add(1, Ordering::Relaxed);
+        self.views.lock().live.push(Arc::clone(view));
+    }
+
+    pub(crate) fn end_session(&self, view: &Arc<SessionView>) {
+        self.sessions.fetch_sub(1, Ordering::Relaxed);
+        let mut views = self.views.lock();
+        views.live.retain(|other| !Arc::ptr_eq(other, view));
+        views.ended = views.ended.plus(&view.totals());
+    }
+
     /// Whether it is kept from publishing.
     pub fn state(&self, alarms: &Alarms, now_ms: u64) -> ConnectionState {
         match alarms.reason() {
@@ -124,21 +167,73 @@ impl Connected {
     }
 }
 
-/// All of them.
+/// All of them, and what those have counted that are gone.
 #[derive(Default, Debug)]
-pub(crate) struct Register(Mutex<BTreeMap<ConnectionId, Arc<Connected>>>);
+pub(crate) struct Register(Mutex<Registered>);
+
+#[derive(Default, Debug)]
+struct Registered {
+    all: BTreeMap<ConnectionId, Arc<Connected>>,
+    past: Totals,
+}
+
+/// What the connections of a node have counted since it started, those that are gone included.
+#[derive(Clone, Default, Debug)]
+pub struct Totals {
+    /// By vhost, as long as there is one.
+    pub by_vhost: BTreeMap<Name, SessionTotals>,
+    /// All together, vhosts that are gone included.
+    pub node: SessionTotals,
+    /// Messages published by their size: of each class of [`SIZE_BOUNDS`], and beyond.
+    pub sizes: [u64; SIZE_BOUNDS.len() + 1],
+    /// Bytes of those messages.
+    pub size_sum: u64,
+}
+
+impl Totals {
+    fn add(&mut self, one: &Connected) {
+        let totals = one.views.lock().totals();
+        let (sizes, sum) = one.traffic.sizes();
+        self.node = self.node.plus(&totals);
+        let of_vhost = self.by_vhost.entry(one.vhost.clone()).or_default();
+        *of_vhost = of_vhost.plus(&totals);
+        for (size, more) in self.sizes.iter_mut().zip(sizes) {
+            *size = size.wrapping_add(more);
+        }
+        self.size_sum = self.size_sum.wrapping_add(sum);
+    }
+}
 
 impl Register {
     pub(crate) fn enter(&self, connected: Arc<Connected>) {
-        self.0.lock().insert(connected.id, connected);
+        self.0.lock().all.insert(connected.id, connected);
     }
 
-    pub(crate) fn leave(&self, id: ConnectionId) {
-        self.0.lock().remove(&id);
+    /// True if it was there.
+    pub(crate) fn leave(&self, id: ConnectionId) -> bool {
+        let mut registered = self.0.lock();
+        let Some(connected) = registered.all.remove(&id) else { return false };
+        registered.past.add(&connected);
+        true
+    }
+
+    /// A vhost is gone.
+    pub(crate) fn forget(&self, vhost: &str) {
+        self.0.lock().past.by_vhost.remove(vhost);
     }
 
     /// In the order in which they came.
     pub(crate) fn all(&self) -> Vec<Arc<Connected>> {
-        self.0.lock().values().cloned().collect()
+        self.0.lock().all.values().cloned().collect()
+    }
+
+    /// What all have counted.
+    pub(crate) fn totals(&self) -> Totals {
+        let registered = self.0.lock();
+        let mut totals = registered.past.clone();
+        for connected in registered.all.values() {
+            totals.add(connected);
+        }
+        totals
     }
 }

@@ -20,6 +20,7 @@ pub mod broker;
 mod census;
 pub mod client;
 mod connected;
+pub mod counts;
 pub mod dead_letter;
 mod durability;
 pub mod flow;
@@ -37,7 +38,7 @@ pub mod topology;
 
 pub use broker::{Broker, Settings};
 pub use client::Client;
-pub use connected::{Connected, ConnectionState, Ends};
+pub use connected::{Connected, ConnectionState, Ends, Totals};
 pub use mailbox::{Bell, Mailbox};
 pub use metadata::RecoveryError;
 pub use topology::First;

@@ -7,6 +7,7 @@ use model::{Message, SessionId};
 use storage::Lsn;
 
 use crate::{
+    counts,
     queue::{Effects, Queue},
     replies::ReplyConsumer,
     topology::QueueKind,
@@ -34,6 +35,8 @@ pub(crate) struct Destinations {
     pub(crate) queues: Arc<[Arc<Queue>]>,
     /// Sessions that wait for it as a direct reply.
     pub(crate) replies: Vec<Arc<ReplyConsumer>>,
+    /// The exchange that it was published to, for as long as it is on its way.
+    pub(crate) origin: Option<counts::Origin>,
 }
 
 impl Destinations {
@@ -49,8 +52,8 @@ impl Destinations {
         }
         let (delays, others): (Vec<_>, Vec<_>) = self.queues.iter().partition(is_delay);
         let of = |queues: Vec<&Arc<Queue>>| queues.into_iter().cloned().collect();
-        let waits = Self { queues: of(delays), replies: Vec::new() };
-        Some((waits, Self { queues: of(others), replies: self.replies.clone() }))
+        let waits = Self { queues: of(delays), replies: Vec::new(), origin: None };
+        Some((waits, Self { queues: of(others), replies: self.replies.clone(), origin: self.origin }))
     }
 }
 

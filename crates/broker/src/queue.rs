@@ -1,7 +1,7 @@
 //! A live queue: its order, its consumers and its log behind one short lock.
 //!
-//! Entered with a batch and run to completion by whichever task brings it. Under the lock only two leaves are taken:
-//! the staging of the log (so that log order is queue order) and mailboxes. What must happen after unlock (waking
+//! Entered with a batch and run to completion by whichever task brings it. Under the lock only leaves are taken:
+//! the staging of the log (so that log order is queue order), mailboxes, the list of what has changed (`books`). What must happen after unlock (waking
 //! connections, reading the disk, moving dead letters, deleting the queue) is collected in [`Effects`].
 //!
 //! Here is what a queue is and how it begins and ends; what it does is below: taking in (`intake`), delivering
@@ -22,12 +22,14 @@ use parking_lot::Mutex;
 use storage::{Engine, LogId, Lsn};
 
 use crate::{
+    counts::Ledger,
     dead_letter::DeadLetterTo,
     flow::Memory,
     mailbox::{Delivery, Mailbox, Notice},
     topology::{QueueKind, QueueRecord},
 };
 
+mod books;
 mod cold;
 mod consumers;
 mod delivery;
@@ -44,6 +46,7 @@ mod stream;
 mod transfer;
 mod waiting;
 
+use books::Books;
 use consumers::Consumers;
 pub(crate) use consumers::{Consumer, SessionLimit};
 pub use consumers::{ConsumerKey, ConsumerRecord};
@@ -143,6 +146,7 @@ struct State {
     had_consumer: bool,
     /// What the node's memory account knows of this queue.
     accounted: u64,
+    books: Books,
     /// When it will be woken.
     armed_ms: Option<u64>,
     /// When it was last used, for its expiry.
@@ -161,7 +165,7 @@ impl Queue {
         record: Arc<QueueRecord>,
         rules: Rules,
         engine: Arc<Engine>,
-        memory: Arc<Memory>,
+        (memory, ledger): (Arc<Memory>, Arc<Ledger>),
         mut recovered: BTreeMap<u8, Recovered>,
     ) -> Self {
         let stream = (record.kind == QueueKind::Stream).then(|| {
@@ -191,10 +195,11 @@ impl Queue {
             is_reading: false,
             had_consumer: false,
             accounted: 0,
+            books: Books::new(&record, ledger),
             armed_ms: None,
             used_ms: 0,
         };
-        Self {
+        let queue = Self {
             record,
             engine,
             memory,
@@ -203,7 +208,10 @@ impl Queue {
             consumer_timeout_ms,
             state: Lock::new(state),
             spilling: Mutex::new(()),
-        }
+        };
+        // What was recovered is carried in.
+        drop(queue.state.lock());
+        queue
     }
 
     /// What was declared.
@@ -376,6 +384,7 @@ impl Queue {
         }
         let amount = state.levels.purge(|_, _| {});
         self.account(&mut state);
+        state.books.close();
         Ok(amount)
     }
 }

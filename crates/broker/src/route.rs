@@ -29,7 +29,10 @@ use std::{
 use bytes::Bytes;
 use model::{Message, Name, Table};
 
-use crate::topology::{QueueId, Topology, Vhost};
+use crate::{
+    counts::ExchangeCounts,
+    topology::{QueueId, Topology, Vhost},
+};
 
 mod consistent_hash;
 pub(crate) mod delayed;
@@ -77,9 +80,16 @@ pub struct Route {
     pub dependencies: Vec<Dependency>,
     /// Whether another message with the same exchange and routing key, and without `CC` and `BCC`, goes the same way.
     pub is_cacheable: bool,
+    /// The counts of the exchange that it begins at, if there is one.
+    pub origin: Option<Arc<ExchangeCounts>>,
 }
 
 impl Route {
+    /// A route that leads nowhere.
+    pub(crate) fn from_exchange(counts: Arc<ExchangeCounts>) -> Self {
+        Self { origin: Some(counts), ..Self::default() }
+    }
+
     /// Whether nothing that it depends on has changed since. Queues may be gone nevertheless: see the module's
     /// documentation.
     pub fn is_current(&self) -> bool {
@@ -143,7 +153,10 @@ impl Topology {
         scratch.visited.clear();
         let published = Published::new(message, extra);
         match std::str::from_utf8(exchange) {
-            Ok(exchange) => vhost.visit(exchange, &published, scratch, &mut route),
+            Ok(exchange) => {
+                route.origin = vhost.counts_of(exchange).map(Arc::clone);
+                vhost.visit(exchange, &published, scratch, &mut route);
+            }
             Err(_) => route.is_cacheable = false,
         }
         while let Some(next) = scratch.matches.exchanges.pop() {

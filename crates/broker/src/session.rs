@@ -15,6 +15,7 @@ use storage::Lsn;
 
 use crate::{
     census::SessionSeat,
+    counts::{SessionGauges, SessionView},
     mailbox::{DELIVERY_BYTES, MAILBOX_BYTES_MAX, Parcel, Reply},
     queue::{ConsumerKey, Queue, SessionLimit},
 };
@@ -52,7 +53,7 @@ pub(crate) struct Replying {
 pub(crate) struct Session {
     pub(crate) id: SessionId,
     /// As long as it is there, the session counts.
-    _seat: SessionSeat,
+    seat: SessionSeat,
     /// Refused something: commands are ignored until the session is closed.
     pub(crate) has_failed: bool,
     /// It has given everything back, and is told to be closed.
@@ -99,7 +100,7 @@ impl Session {
     pub(crate) fn new(id: SessionId, seat: SessionSeat, timeout_ms: Option<u64>) -> Self {
         Self {
             id,
-            _seat: seat,
+            seat,
             has_failed: false,
             has_let_go: false,
             last_queue: None,
@@ -117,6 +118,28 @@ impl Session {
             held: VecDeque::new(),
             held_bytes: 0,
         }
+    }
+
+    /// What others see of it.
+    pub(crate) fn view(&self) -> &SessionView {
+        self.seat.view()
+    }
+
+    /// Lets others see how it stands.
+    pub(crate) fn show(&self) {
+        let transaction = self.transaction.as_deref();
+        let confirms = self.confirms.as_ref();
+        self.view().show(SessionGauges {
+            consumers: self.tags.len() as u64 + u64::from(self.replying.is_some()),
+            unsettled: self.deliveries.count(),
+            unconfirmed: confirms.map_or(0, Confirms::pending),
+            uncommitted: transaction.map_or(0, |transaction| transaction.publishes.len() as u64),
+            verdicts_uncommitted: transaction.map_or(0, |transaction| transaction.verdicts.len() as u64),
+            prefetch: self.prefetch.into(),
+            prefetch_shared: self.limit.limit().into(),
+            confirms: confirms.is_some(),
+            transactional: transaction.is_some(),
+        });
     }
 
     /// Says `event` after `lsn` is durable and everything before it was said. Returns it if that is now.
@@ -295,6 +318,7 @@ impl Session {
         let Some(consumer) = self.consumer_in(slot) else { return Err(parcel) };
         let tag = consumer.tag.clone();
         let Parcel { ticket, redelivered, message } = parcel;
+        self.view().count_delivery(consumer.queue.record().kind, consumer.no_ack, redelivered);
         let number = if consumer.no_ack {
             self.deliveries.pass()
         } else {
@@ -322,6 +346,12 @@ impl Session {
         })
     }
 
+    /// The answer to a get that found nothing.
+    pub(crate) fn got_nothing(&self, queue: &Queue) -> SessionEvent {
+        self.view().count_get_empty(queue.record().kind);
+        SessionEvent::GotNothing
+    }
+
     /// Numbers the answer to a get.
     pub(crate) fn got(
         &mut self,
@@ -332,6 +362,7 @@ impl Session {
         now: Moment,
     ) -> SessionEvent {
         let Parcel { ticket, redelivered, message } = parcel;
+        self.view().count_get(queue.record().kind, no_ack, redelivered);
         let number = if no_ack {
             self.deliveries.pass()
         } else {

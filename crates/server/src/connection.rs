@@ -174,6 +174,7 @@ impl Driver {
             };
             done?;
             let input = read.filled();
+            self.client.traffic().received(input.len());
             if input.is_empty() {
                 self.machine.handle_end_of_input(Instant::now().into_std());
             } else {
@@ -237,7 +238,11 @@ impl Driver {
                 Pin::new(&mut self.stream).poll_write_vectored(cx, &slices)
             };
             match written {
-                Poll::Ready(count) => self.machine.transmitted(count?),
+                Poll::Ready(count) => {
+                    let count = count?;
+                    self.client.traffic().sent(count);
+                    self.machine.transmitted(count);
+                }
                 Poll::Pending => return Ok(true),
             }
         }

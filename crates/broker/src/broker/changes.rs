@@ -110,8 +110,19 @@ impl Broker {
         let mut gone = Vec::new();
         for fact in facts {
             let (created, deleted) = match fact {
-                Fact::QueueCreated(record) => (Some(record), None),
-                Fact::QueueDeleted(record) => (None, Some(record)),
+                Fact::QueueCreated(record) => {
+                    self.ledgers.node().queue_created.add_shared(1);
+                    (Some(record), None)
+                }
+                Fact::QueueDeleted(record) => {
+                    self.ledgers.node().queue_deleted.add_shared(1);
+                    (None, Some(record))
+                }
+                Fact::VhostDeleted { vhost } => {
+                    self.ledgers.forget(vhost);
+                    self.register.forget(vhost);
+                    continue;
+                }
                 Fact::ExchangeCreated(exchange) => (exchange.delay_queue.as_ref(), None),
                 Fact::ExchangeDeleted(exchange) => (None, exchange.delay_queue.as_ref()),
                 _ => continue,

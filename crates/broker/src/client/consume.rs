@@ -199,7 +199,7 @@ impl Client {
         let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
         let event = match got {
             Got::Parcel(parcel, left) => session.got(&queue, no_ack, parcel, left, now),
-            Got::Nothing => SessionEvent::GotNothing,
+            Got::Nothing => session.got_nothing(&queue),
             Got::Later => {
                 self.waiting_get = Some((id, no_ack));
                 return Ok(());
@@ -242,7 +242,7 @@ impl Client {
             session.limit.release(consumed(unsettled.iter()));
         }
         match outcome {
-            Outcome::Accepted => self.let_pass(&mut unsettled),
+            Outcome::Accepted => self.let_pass(id, &mut unsettled),
             Outcome::Rejected => self.reject(std::mem::take(&mut unsettled)),
             Outcome::Requeued => self.put_back(std::mem::take(&mut unsettled)),
         }
@@ -254,14 +254,17 @@ impl Client {
         Ok(())
     }
 
-    /// Settles deliveries, queue by queue.
-    fn let_pass(&mut self, unsettled: &mut Vec<Unsettled>) {
+    /// Deliveries are accepted, queue by queue.
+    fn let_pass(&mut self, id: SessionId, unsettled: &mut Vec<Unsettled>) {
         let mut rest = unsettled.as_slice();
         while let Some(first) = rest.first() {
             let count = rest.iter().take_while(|other| Arc::ptr_eq(&other.queue, &first.queue)).count();
             let (run, after) = rest.split_at(count);
             self.settled.extend(run.iter().map(Unsettled::settled));
-            first.queue.settle(&self.settled, &mut self.effects);
+            first.queue.accept(&self.settled, &mut self.effects);
+            if let Some(session) = self.sessions.get(&id) {
+                session.view().count_acks(first.queue.record().kind, count as u64);
+            }
             self.settled.clear();
             rest = after;
         }

@@ -71,6 +71,9 @@ impl Client {
                 self.declare_as(&wish, false)?
             }
         };
+        if !wish.passive {
+            self.broker.node_counts().queue_declared.add_shared(1);
+        }
         let (ready, _, consumers) = match self.broker.queue(&record) {
             Some(queue) => {
                 queue.touch(&mut self.effects);

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, atomic::AtomicU32};
 
+use parking_lot::Mutex;
+
 use model::{Event, Name, Refusal, Secret, SessionEvent, SessionId, Table};
 
 use super::Client;
@@ -14,6 +16,7 @@ use crate::{
 impl Client {
     pub(super) fn authenticate(&mut self, mechanism: &'static str, user: Name, password: &Secret) {
         if self.broker.is_login(&user, password, self.is_loopback) {
+            self.broker.node_counts().logins.add_shared(1);
             self.tell_login(&user, mechanism, true);
             self.user = user.clone();
             self.mechanism = mechanism;
@@ -21,6 +24,7 @@ impl Client {
             return;
         }
         tracing::warn!(%user, mechanism, "login refused: unknown user, wrong password, or not from the local host");
+        self.broker.node_counts().logins_refused.add_shared(1);
         self.tell_login(&user, mechanism, false);
         self.events.push_back(Event::AuthenticationRefused { mechanism });
     }
@@ -51,9 +55,12 @@ impl Client {
             ends: self.ends,
             client_properties: encoded.into(),
             sessions: AtomicU32::new(0),
+            views: Mutex::default(),
+            traffic: Arc::clone(&self.traffic),
             restraint: Restraint::default(),
             mailbox: Arc::clone(&self.mailbox),
         });
+        self.broker.node_counts().connection_created.add_shared(1);
         self.broker.register.enter(Arc::clone(&connected));
         self.connected = Some(connected);
     }
@@ -80,16 +87,20 @@ impl Client {
         let user_max = self.broker.topology.read().user(&self.user).and_then(|user| user.limits.max_channels);
         let settings = &self.broker.settings;
         let node = (&settings.node, settings.sessions_max);
-        let event =
-            match self.broker.census.open_session(node, (&self.user, user_max), self.connected.clone()) {
-                Ok(seat) => {
-                    let session = Session::new(id, seat, settings.consumer_timeout_ms);
-                    self.sessions.insert(id, session);
-                    self.tell_session(id);
-                    SessionEvent::Opened
-                }
-                Err(refusal) => SessionEvent::Refused(refusal),
-            };
+        let event = match self.broker.census.open_session(
+            node,
+            (&self.user, user_max),
+            (id, self.connected.clone()),
+            self.broker.node_counts(),
+        ) {
+            Ok(seat) => {
+                let session = Session::new(id, seat, settings.consumer_timeout_ms);
+                self.sessions.insert(id, session);
+                self.tell_session(id);
+                SessionEvent::Opened
+            }
+            Err(refusal) => SessionEvent::Refused(refusal),
+        };
         self.say(id, event);
     }
 

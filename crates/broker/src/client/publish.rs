@@ -13,6 +13,7 @@ use crate::{
     replies::{ReplyConsumer, is_address},
     route::{ExtraKeys, Route},
     session::confirms::Confirms,
+    topology::QueueKind,
 };
 
 /// The longest that RabbitMQ lets a message live, in milliseconds: ten years.
@@ -87,7 +88,7 @@ impl Client {
         let whole = (!extra.is_empty()).then(|| Arc::clone(&message));
         let message = extra.without_bcc(message);
         let to = match known {
-            Some(queues) => Destinations { queues, replies: Vec::new() },
+            Some((queues, origin)) => Destinations { queues, replies: Vec::new(), origin },
             None => self.find_route(&message, &extra, epoch),
         };
         let later = whole.and_then(|whole| Some((whole, to.split_off_delays()?)));
@@ -110,8 +111,9 @@ impl Client {
             let message = Arc::clone(message);
             self.trace_publish(id, &message, forms.iter().map(|(_, to)| to));
         }
-        let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
         let is_for_nobody = forms.iter().all(|(_, to)| to.is_nobody());
+        self.count_publish(id, &forms, is_for_nobody, mandatory);
+        let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
         if let Some(transaction) = &mut session.transaction {
             for (message, to) in forms {
                 if !to.is_nobody() || (is_for_nobody && mandatory) {
@@ -124,7 +126,7 @@ impl Client {
         if origin.is_some() {
             self.publishes.confirm(id);
         }
-        for (message, Destinations { queues, replies }) in forms {
+        for (message, Destinations { queues, replies, .. }) in forms {
             if is_for_nobody && mandatory {
                 self.say(id, SessionEvent::Returned { message });
                 return Ok(());
@@ -140,6 +142,31 @@ impl Client {
             }
         }
         Ok(())
+    }
+
+    /// RabbitMQ counts what is in a transaction when that is committed; here it is counted when it is published.
+    fn count_publish(
+        &mut self,
+        id: SessionId,
+        forms: &[(Arc<Message>, Destinations)],
+        is_for_nobody: bool,
+        mandatory: bool,
+    ) {
+        let Some(session) = self.sessions.get(&id) else { return };
+        let Some((message, last)) = forms.last() else { return };
+        // What waits for its time is in a queue that nobody sees.
+        let all = forms.iter().flat_map(|(_, to)| to.queues.iter());
+        let queues = all.filter(|queue| queue.record().kind != QueueKind::Delay).count() as u64;
+        let view = session.view();
+        view.touch(self.now_ms);
+        view.count_publish(queues, session.confirms.is_some());
+        if is_for_nobody {
+            view.count_unroutable(mandatory);
+        }
+        self.traffic.note_size(message.body().len() as u64);
+        if let Some(origin) = last.origin {
+            self.routes.origins.count(origin, queues, is_for_nobody);
+        }
     }
 
     fn permit_publish(&mut self, message: &Message) -> Result<(), Refusal> {
@@ -165,14 +192,17 @@ impl Client {
         let is_default = exchange_of(message).is_empty();
         let replies = if is_default { self.find_replies(message, extra) } else { Vec::new() };
         if is_default && extra.is_empty() && is_address(message.routing_key()) {
-            return Destinations { queues: Arc::default(), replies };
+            let origin = self.broker.topology.read().default_exchange_counts(&self.vhost);
+            let origin = origin.and_then(|counts| self.routes.origin(&Route::from_exchange(counts)));
+            return Destinations { queues: Arc::default(), replies, origin };
         }
         let route: Route = self.broker.topology.read().route(&self.vhost, message, extra, &mut self.scratch);
         let queues = self.broker.live_queues(&route.queues);
+        let origin = self.routes.origin(&route);
         if route.is_cacheable && extra.is_empty() && !queues.is_empty() {
-            self.routes.keep(message.address(), Arc::clone(&queues), route, epoch);
+            self.routes.keep(message.address(), (Arc::clone(&queues), origin), route, epoch);
         }
-        Destinations { queues, replies }
+        Destinations { queues, replies, origin }
     }
 
     /// The sessions that a message reaches as a direct reply, each once.

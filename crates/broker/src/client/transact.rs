@@ -102,7 +102,7 @@ impl Client {
                 weight.add(&arrival.message, arrival.queues.len())?;
                 transfer.letters.push(arrival);
             }
-            transfer.settled.push((Arc::clone(queue), unsettled.settled()));
+            transfer.settled.push((Arc::clone(queue), unsettled.settled(), *outcome));
         }
         let outcome = transfer.carry_out(&self.broker.engine, &mut self.effects);
         let lsn = outcome.map_err(|Refused| Refusal::TransactionFailed)?;
@@ -124,6 +124,9 @@ impl Client {
         }
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let verdicts = transaction.verdicts;
+        for verdict in verdicts.iter().filter(|verdict| verdict.outcome == Outcome::Accepted) {
+            session.view().count_acks(verdict.unsettled.queue.record().kind, 1);
+        }
         let is_limited = session.limit.is_set();
         if is_limited {
             session.limit.release(consumed(verdicts.iter().map(|verdict| &verdict.unsettled)));

@@ -62,11 +62,15 @@ impl Queue {
                 state.unlisted_from = next;
             }
             Ok(Some(Outcome::Fetched(due))) => {
+                state.books.count_disk_reads(due.messages.len());
                 let missing = due.messages.values().filter(|message| message.is_none()).count();
                 self.tell_missing(missing as u64);
                 fetched = due;
             }
-            Ok(Some(Outcome::Read(level, read))) => self.tell_missing(state.levels.load(level, read)),
+            Ok(Some(Outcome::Read(level, read))) => {
+                state.books.count_disk_reads(read.entries.len());
+                self.tell_missing(state.levels.load(level, read));
+            }
             Err(fault) => {
                 tracing::error!(queue = %self.record.name, vhost = %self.record.vhost, %fault, "cannot read the queue's log: the queue stands still");
                 return;

@@ -40,6 +40,11 @@ impl SessionLimit {
         self.limit.store(limit, Ordering::Release);
     }
 
+    /// The limit; 0: none.
+    pub(crate) fn limit(&self) -> u32 {
+        self.limit.load(Ordering::Acquire)
+    }
+
     /// Whether deliveries are counted.
     pub(crate) fn is_set(&self) -> bool {
         self.limit.load(Ordering::Acquire) != 0

@@ -9,7 +9,10 @@ use super::{
     fifo::Head,
     settling::{Forgotten, Settled},
 };
-use crate::mailbox::{Delivery, Mailbox, Notice, Parcel, Pushed};
+use crate::{
+    counts::Consumed,
+    mailbox::{Delivery, Mailbox, Notice, Parcel, Pushed},
+};
 
 /// Deliveries to one consumer before the lock of its mailbox is given up.
 pub(super) const RUN_DELIVERIES_MAX: usize = 256;
@@ -68,7 +71,7 @@ impl Queue {
 
     /// Delivers to the consumer whose turn it is; false if nothing more can be delivered.
     fn deliver_run(self: &Arc<Self>, state: &mut State, settled: &mut Forgotten, out: &mut Effects) -> bool {
-        let State { levels, consumers, returns, .. } = state;
+        let State { levels, consumers, returns, books, .. } = state;
         if levels.head() != Head::Ready {
             return false;
         }
@@ -76,6 +79,7 @@ impl Queue {
         let Some(consumer) = consumers.get_mut(key) else { return false };
         let run_max = if is_alone { RUN_DELIVERIES_MAX } else { 1 };
         let mut is_limited = false;
+        let mut sent = Consumed::default();
         while out.run.len() < run_max && levels.head() == Head::Ready {
             if consumer.prefetch != 0 && !consumer.no_ack && consumer.unsettled >= consumer.prefetch {
                 break;
@@ -86,6 +90,7 @@ impl Queue {
             }
             let Some(mut parcel) = levels.take() else { break };
             returns.tell(&mut parcel);
+            sent.note(consumer.no_ack, parcel.redelivered);
             out.run.push(Delivery { session: consumer.session, slot: consumer.slot, parcel });
         }
         let mailbox = Arc::clone(&consumer.mailbox);
@@ -96,8 +101,12 @@ impl Queue {
             }
         }
         match mailbox.push(&mut out.run, key, || Arc::clone(self)) {
-            Pushed::Room => out.ring(&mailbox),
+            Pushed::Room => {
+                books.count_consumed(sent);
+                out.ring(&mailbox);
+            }
             Pushed::Full => {
+                books.count_consumed(sent);
                 consumers.stall(key);
                 out.ring(&mailbox);
             }
@@ -143,6 +152,7 @@ impl Queue {
                 None => Got::Nothing,
             },
         };
+        state.count_got(no_ack, &got);
         self.settle_down(&mut state, out);
         self.account(&mut state);
         got
@@ -165,12 +175,15 @@ impl Queue {
             if let Some(parcel) = &mut parcel {
                 state.returns.tell(parcel);
             }
+            let redelivered = parcel.as_ref().map(|parcel| parcel.redelivered);
             let settled = parcel.as_ref().filter(|_| get.no_ack).map(Settled::from);
             let queue = Arc::clone(self);
             let left = state.levels.ready().messages;
             let notice = Notice::Got { session: get.session, queue, parcel, left };
+            let got = Consumed::of_get(get.no_ack, redelivered);
             match get.mailbox.notify(notice) {
                 Ok(()) => {
+                    state.books.count_consumed(got);
                     if let Some(settled) = settled {
                         self.settle_one(state, settled);
                     }

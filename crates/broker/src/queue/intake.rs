@@ -36,6 +36,7 @@ impl Queue {
         let lsn = if let Some(refused) = refused.filter(|_| state.rules.may_refuse()) {
             self.take_in_one_by_one(&mut state, messages, refused, out)
         } else {
+            state.books.count_publishes(messages.len());
             let lsn = self.take_in(&mut state, messages.drain(..), out.now_ms);
             self.settle_down(&mut state, out);
             lsn
@@ -66,6 +67,7 @@ impl Queue {
                 }
                 continue;
             }
+            state.books.count_publishes(1);
             safe_at = safe_at.max(self.take_in(state, std::iter::once(message), out.now_ms));
             self.settle_down(state, out);
         }
@@ -102,6 +104,7 @@ impl Queue {
             let index = state.levels.next_seq(level);
             let entry = storage::Entry { index, expires_at_ms, priority: level, head, body };
             staging.append(state.levels.log(level), entry);
+            state.books.count_disk_write();
             Place::Log(staging.lsn())
         } else {
             Place::Memory

@@ -11,6 +11,7 @@ use super::{
     returns::{self, Returns},
 };
 use crate::{
+    counts::Consumed,
     dead_letter::{Letter, Reason},
     mailbox::Parcel,
     topology::QueueKind,
@@ -97,17 +98,27 @@ impl Queue {
         LogId(self.record.id.level(ticket.level))
     }
 
-    /// Deliveries are settled.
-    pub(crate) fn settle(self: &Arc<Self>, settled: &[Settled], out: &mut Effects) {
-        let mut forgotten = Forgotten::default();
+    /// Deliveries are accepted.
+    pub(crate) fn accept(self: &Arc<Self>, settled: &[Settled], out: &mut Effects) {
         let mut state = self.state.lock();
+        state.books.count_consumed(Consumed::of_acks(settled.len()));
+        self.settle_in(&mut state, settled, out);
+    }
+
+    /// Deliveries are done with.
+    fn settle(self: &Arc<Self>, settled: &[Settled], out: &mut Effects) {
+        self.settle_in(&mut self.state.lock(), settled, out);
+    }
+
+    fn settle_in(self: &Arc<Self>, state: &mut State, settled: &[Settled], out: &mut Effects) {
+        let mut forgotten = Forgotten::default();
         for delivery in settled {
             state.settle(delivery, &mut forgotten);
         }
         forgotten.forget(self);
         state.credit(settled.iter().map(|delivery| delivery.consumer));
-        self.settle_down(&mut state, out);
-        self.account(&mut state);
+        self.settle_down(state, out);
+        self.account(state);
     }
 
     /// Deliveries are rejected for good: settled, and dead-lettered if there is a place for that.
@@ -158,6 +169,7 @@ impl Queue {
         out: &mut Effects,
     ) {
         let Parcel { ticket, message, .. } = parcel;
+        state.books.count_letter(state.rules.dead_letter.is_some(), reason);
         let Some(to) = state.rules.dead_letter.clone() else {
             forgotten.add(&ticket, &mut state.returns);
             return;

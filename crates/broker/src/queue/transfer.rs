@@ -5,10 +5,11 @@
 
 use std::sync::Arc;
 
-use model::Message;
+use model::{Message, Outcome};
 use storage::{Engine, Lsn};
 
 use super::{Amount, Effects, Queue, Settled, State, locked::Locked, settling::Forgotten};
+use crate::counts::Consumed;
 
 /// A message for queues, each of which appears once.
 #[derive(Debug)]
@@ -25,7 +26,7 @@ pub(crate) struct Transfer {
     /// Those of their queues that have room take them in.
     pub(crate) letters: Vec<Arrival>,
     /// Deliveries that are done with; somebody waits for that to be durable.
-    pub(crate) settled: Vec<(Arc<Queue>, Settled)>,
+    pub(crate) settled: Vec<(Arc<Queue>, Settled, Outcome)>,
     /// What queues have given up already, but for its place in their logs.
     pub(crate) given_up: Vec<(Arc<Queue>, Forgotten)>,
 }
@@ -52,8 +53,11 @@ impl Transfer {
         if !self.publishes.iter().all(|arrival| members.announce(arrival)) {
             return Err(Refused);
         }
-        for (queue, settled) in &self.settled {
+        for (queue, settled, outcome) in &self.settled {
             let Some(Member { state, forgotten, .. }) = members.find(queue) else { continue };
+            if *outcome == Outcome::Accepted {
+                state.books.count_consumed(Consumed::of_acks(1));
+            }
             state.settle(settled, forgotten);
             state.credit(std::iter::once(settled.consumer));
         }
@@ -70,6 +74,9 @@ impl Transfer {
         for (Arrival { message, queues }, has_room) in publishes.chain(letters) {
             for queue in &**queues {
                 let Some(Member { queue, state, .. }) = members.find(queue) else { continue };
+                if has_room {
+                    state.books.count_publishes(1);
+                }
                 if has_room || (!queue.is_deleted() && state.has_room_for(Amount::of(message))) {
                     queue.append(state, &mut staging, Arc::clone(message), now_ms);
                 }
@@ -90,7 +97,7 @@ impl Transfer {
 
     fn lock(&self) -> Members<'_> {
         let arrivals = self.publishes.iter().chain(&self.letters).flat_map(|arrival| arrival.queues.iter());
-        let mut queues: Vec<_> = arrivals.chain(self.settled.iter().map(|(queue, _)| queue)).collect();
+        let mut queues: Vec<_> = arrivals.chain(self.settled.iter().map(|(queue, ..)| queue)).collect();
         queues.sort_unstable_by_key(|queue| queue.record.id);
         queues.dedup_by_key(|queue| queue.record.id);
         let members = queues.into_iter().map(|queue| Member {

@@ -24,6 +24,8 @@ pub(crate) struct Verdict {
     /// It stands for all before it that were not told of yet.
     pub(crate) multiple: bool,
     pub(crate) is_taken: bool,
+    /// How many publishes that are.
+    pub(crate) publishes: u64,
 }
 
 impl Confirms {
@@ -46,6 +48,11 @@ impl Confirms {
             let lsn = self.waiting.back().map_or(lsn, |(_, before)| (*before).max(lsn));
             self.waiting.push_back((self.published, lsn));
         }
+    }
+
+    /// How many publishes are not confirmed.
+    pub(crate) fn pending(&self) -> u64 {
+        self.published.saturating_sub(self.confirmed)
     }
 
     /// The first position that is waited for.
@@ -76,7 +83,8 @@ impl Confirms {
             }
         }
         self.confirmed = last;
-        Some(Verdict { publish: last, multiple: last > next, is_taken })
+        let publishes = last.saturating_sub(next).saturating_add(1);
+        Some(Verdict { publish: last, multiple: last > next, is_taken, publishes })
     }
 }
 
@@ -84,14 +92,16 @@ impl Confirms {
 mod tests {
     use super::*;
 
-    fn taken(publish: u64, multiple: bool) -> Option<Verdict> {
-        Some(Verdict { publish, multiple, is_taken: true })
+    fn taken(publish: u64, publishes: u64) -> Option<Verdict> {
+        Some(Verdict { publish, multiple: publishes > 1, is_taken: true, publishes })
     }
 
     #[test]
     fn refused_publishes_are_told_in_their_order() {
         let mut confirms = Confirms::default();
-        let refused = |publish, multiple| Some(Verdict { publish, multiple, is_taken: false });
+        let refused = |publish, publishes| {
+            Some(Verdict { publish, multiple: publishes > 1, is_taken: false, publishes })
+        };
         for _ in 0..8 {
             confirms.publish();
         }
@@ -101,7 +111,7 @@ mod tests {
         confirms.wait(Lsn(7));
         assert_eq!(confirms.reached(Lsn(6)), None);
         let told: Vec<_> = std::iter::from_fn(|| confirms.reached(Lsn(7))).collect();
-        let expected = [taken(2, true), refused(5, true), taken(7, true), refused(8, false)];
+        let expected = [taken(2, 2), refused(5, 3), taken(7, 2), refused(8, 1)];
         assert_eq!(told, expected.map(Option::unwrap));
     }
 
@@ -114,9 +124,9 @@ mod tests {
         confirms.publish();
         confirms.wait(Lsn(9));
         assert_eq!(confirms.reached(Lsn(4)), None);
-        assert_eq!(confirms.reached(Lsn(5)), taken(1, false));
+        assert_eq!(confirms.reached(Lsn(5)), taken(1, 1));
         assert_eq!(confirms.waits_for(), Some(Lsn(9)));
-        assert_eq!(confirms.reached(Lsn(9)), taken(3, true));
+        assert_eq!(confirms.reached(Lsn(9)), taken(3, 2));
         assert_eq!(confirms.reached(Lsn(9)), None);
     }
 
@@ -128,6 +138,6 @@ mod tests {
         confirms.publish();
         confirms.wait(Lsn(0));
         assert_eq!(confirms.reached(Lsn(0)), None);
-        assert_eq!(confirms.reached(Lsn(5)), taken(2, true));
+        assert_eq!(confirms.reached(Lsn(5)), taken(2, 2));
     }
 }

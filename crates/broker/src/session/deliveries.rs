@@ -50,6 +50,8 @@ pub(crate) struct Deliveries {
     /// The number of the first entry in `open`.
     first: u64,
     open: VecDeque<Option<Unsettled>>,
+    /// How many of them are there.
+    count: u64,
     resident: u64,
     /// Taken back from the consumer, who may not know.
     taken_back: BTreeSet<u64>,
@@ -57,7 +59,7 @@ pub(crate) struct Deliveries {
 
 impl Default for Deliveries {
     fn default() -> Self {
-        Self { first: 1, open: VecDeque::new(), resident: 0, taken_back: BTreeSet::new() }
+        Self { first: 1, open: VecDeque::new(), count: 0, resident: 0, taken_back: BTreeSet::new() }
     }
 }
 
@@ -65,6 +67,11 @@ impl Deliveries {
     /// The number of the next delivery.
     pub(crate) fn next(&self) -> u64 {
         self.first.saturating_add(self.open.len() as u64)
+    }
+
+    /// How many are unsettled.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
     }
 
     /// How many count against the session's limit.
@@ -116,6 +123,7 @@ impl Deliveries {
             self.resident = self.resident.saturating_add(unsettled.ticket.bytes.into());
         }
         self.open.push_back(Some(unsettled));
+        self.count = self.count.saturating_add(1);
         number
     }
 
@@ -151,6 +159,7 @@ impl Deliveries {
         }
         if let Some(place) = self.place(number).and_then(|at| self.open.get_mut(at)) {
             *place = Some(unsettled);
+            self.count = self.count.saturating_add(1);
         }
     }
 
@@ -178,6 +187,7 @@ impl Deliveries {
     }
 
     fn closed(&mut self, unsettled: &Unsettled) {
+        self.count = self.count.saturating_sub(1);
         if unsettled.message.is_some() {
             self.resident = self.resident.saturating_sub(unsettled.ticket.bytes.into());
         }

@@ -17,6 +17,7 @@ use model::{
 use super::{BindingRecord, Entry, Meta, QueueId, QueueKind, QueueRecord, Topology, Vhost};
 use crate::{
     argument::{QueueArguments, assert_equivalent, assert_same_argument},
+    counts::ExchangeCounts,
     route::{Kind, kind::Index},
 };
 
@@ -81,6 +82,7 @@ pub(crate) struct Exchange {
     pub(crate) index: Box<dyn Index>,
     /// Where unroutable messages go: by argument or policy.
     pub(crate) alternate: Option<Name>,
+    pub(crate) counts: Arc<ExchangeCounts>,
     /// The bindings that start here.
     pub(super) outgoing: BTreeSet<Arc<BindingRecord>>,
 }
@@ -88,7 +90,14 @@ pub(crate) struct Exchange {
 impl Exchange {
     pub(super) fn new(record: Arc<ExchangeRecord>, alternate: Option<Name>) -> Self {
         let index = record.kind.index(&record);
-        Self { record, epoch: Arc::default(), index, alternate, outgoing: BTreeSet::new() }
+        Self {
+            record,
+            epoch: Arc::default(),
+            index,
+            alternate,
+            counts: Arc::default(),
+            outgoing: BTreeSet::new(),
+        }
     }
 
     pub(super) fn changed(&self) {
@@ -110,6 +119,16 @@ impl Topology {
             Some(exchange) => Ok(&exchange.record),
             None => Err(vhost.not_found(Resource::Exchange, name)),
         }
+    }
+
+    /// What the default exchange of a vhost has counted.
+    pub(crate) fn default_exchange_counts(&self, vhost: &str) -> Option<Arc<ExchangeCounts>> {
+        Some(Arc::clone(self.vhost(vhost)?.counts_of("")?))
+    }
+
+    /// What an exchange has counted, the default one (`""`) included.
+    pub fn exchange_counts(&self, vhost: &str, name: &str) -> Option<&Arc<ExchangeCounts>> {
+        self.vhost(vhost)?.counts_of(name)
     }
 
     /// Whether a client may publish to an exchange, the default one (`""`) included.

@@ -24,7 +24,10 @@ use super::{
     limit::VhostLimits,
     policy::{AppliedPolicy, Policies, PolicySide},
 };
-use crate::route::{Kind, target::Target};
+use crate::{
+    counts::ExchangeCounts,
+    route::{Kind, target::Target},
+};
 
 /// What is said of a vhost.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -84,6 +87,8 @@ pub(crate) struct Vhost {
     /// Moves when an exchange is made: who looked for one in vain depends on it.
     pub(crate) created: Arc<AtomicU64>,
     pub(crate) exchanges: BTreeMap<Name, Exchange>,
+    /// Of the default exchange.
+    default_counts: Arc<ExchangeCounts>,
     pub(crate) queues: BTreeMap<Name, Arc<QueueRecord>>,
     incoming: BTreeMap<(Destination, Name), BTreeSet<Arc<BindingRecord>>>,
     pub(super) policies: Policies,
@@ -92,6 +97,14 @@ pub(crate) struct Vhost {
 }
 
 impl Vhost {
+    /// What an exchange has counted.
+    pub(crate) fn counts_of(&self, exchange: &str) -> Option<&Arc<ExchangeCounts>> {
+        if exchange.is_empty() {
+            return Some(&self.default_counts);
+        }
+        self.exchanges.get(exchange).map(|exchange| &exchange.counts)
+    }
+
     pub(super) fn new(settings: VhostSettings, meta: Meta, out: &mut Vec<Fact>) -> Self {
         let mut vhost = Self {
             is_traced: Arc::new(settings.tracing.into()),
@@ -100,6 +113,7 @@ impl Vhost {
             limits: VhostLimits::default(),
             created: Arc::default(),
             exchanges: BTreeMap::new(),
+            default_counts: Arc::default(),
             queues: BTreeMap::new(),
             incoming: BTreeMap::new(),
             policies: Policies::default(),

@@ -15,6 +15,7 @@ mod world;
 
 mod alarms;
 mod cold;
+mod counting;
 mod credit;
 mod delayed;
 mod durability;

@@ -12,6 +12,7 @@ use super::{
     seek::Wish,
 };
 use crate::{
+    counts::Consumed,
     mailbox::{Delivery, Parcel, Pushed},
     queue::{
         Consumer, ConsumerKey, Consumers, Effects, Place, Queue, State, Ticket, Unfit,
@@ -27,11 +28,13 @@ impl Queue {
         out: &mut Effects,
     ) -> Lsn {
         let filter_bytes = self.state.lock().rules.retention.filter_bytes;
+        let published = messages.len();
         let drafts = Draft::all_of(messages.drain(..), filter_bytes);
         let mut state = self.state.lock();
         if self.is_deleted() {
             return Lsn(0);
         }
+        state.books.count_publishes(published);
         let chunks = self.number(&mut state, drafts, out.now_ms);
         let mut staging = self.engine.stage();
         for chunk in &chunks {
@@ -96,8 +99,9 @@ impl Queue {
 
     /// Gives every consumer that has room what there is for it, and asks for what must be read.
     pub(in crate::queue) fn serve_all(self: &Arc<Self>, state: &mut State, out: &mut Effects) {
-        let State { stream, consumers, is_reading, .. } = state;
+        let State { stream, consumers, is_reading, books, .. } = state;
         let Some(stream) = stream else { return };
+        let mut sent = 0;
         let flushed = self.engine.flushed();
         // The log may have been synced before anybody began to wait for it.
         let is_durable_at_once = std::mem::take(&mut stream.has_grown) && stream.last_lsn <= flushed;
@@ -106,7 +110,10 @@ impl Queue {
             stream.wake_all_at_end();
         }
         while let Some(key) = stream.due.pop_front() {
-            self.serve(stream, consumers, key, flushed, out);
+            sent += self.serve(stream, consumers, key, flushed, out);
+        }
+        if sent > 0 {
+            books.count_consumed(Consumed { deliver: sent, ..Consumed::default() });
         }
         if !stream.at_end.is_empty() && stream.last_lsn > flushed {
             self.await_durable(stream, out);
@@ -125,6 +132,7 @@ impl Queue {
         }
     }
 
+    /// Serves one consumer; says how many messages that were.
     fn serve(
         self: &Arc<Self>,
         stream: &mut Stream,
@@ -132,8 +140,9 @@ impl Queue {
         key: ConsumerKey,
         flushed: Lsn,
         out: &mut Effects,
-    ) {
-        let Some(reader) = stream.readers.get_mut(&key) else { return };
+    ) -> u64 {
+        let mut sent = 0;
+        let Some(reader) = stream.readers.get_mut(&key) else { return sent };
         let before = reader.ahead_bytes();
         reader.standing = Standing::Idle;
         while let Some(consumer) = consumers.get_mut(key) {
@@ -153,12 +162,16 @@ impl Queue {
             }
             let has_more = step.is_none() && consumer.has_room();
             let mailbox = Arc::clone(&consumer.mailbox);
-            let pushed = if out.run.is_empty() {
+            let run = out.run.len() as u64;
+            let pushed = if run == 0 {
                 Pushed::Room
             } else {
                 out.ring(&mailbox);
                 mailbox.push(&mut out.run, key, || Arc::clone(self))
             };
+            if pushed != Pushed::Gone {
+                sent += run;
+            }
             if pushed != Pushed::Room {
                 // What a connection that is ending does not take was told to nobody.
                 out.run.clear();
@@ -182,6 +195,7 @@ impl Queue {
         if wants {
             stream.ask(key);
         }
+        sent
     }
 
     /// Reads the log for one consumer of the stream, and serves those who wait for what is durable by now. For a reader

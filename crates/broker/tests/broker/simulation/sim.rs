@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, panic::Location};
 
+use broker::counts::Sums;
 use model::{Command, SessionCommand, SessionId};
 
 use super::{
@@ -171,6 +172,7 @@ impl Sim {
         for actor in &mut self.actors {
             ensure!(actor.peer.events().is_empty(), "the bell of {} did not ring", actor.id);
         }
+        self.check_sums()?;
         if !self.actors.iter().all(Actor::is_up_to_date) {
             return Ok(());
         }
@@ -199,6 +201,17 @@ impl Sim {
             }
         }
         self.check_names()
+    }
+
+    /// The running sums are the sums.
+    fn check_sums(&self) -> Checked<()> {
+        let broker = &self.world().broker;
+        let topology = broker.topology().read();
+        let queues = topology.queues_of("/").filter_map(|record| broker.queue(record));
+        let walked = queues.fold(Sums::default(), |sum, queue| sum.plus(queue.look().1));
+        let kept = broker.sums(&name("/"));
+        ensure!(kept == walked, "the running sums are {kept:?}, not {walked:?}");
+        Ok(())
     }
 
     /// The queues and bindings are those of the model.

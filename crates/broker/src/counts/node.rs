@@ -1,0 +1,82 @@
+//! What the node as a whole has counted that is not a sum over its parts: what came and went.
+
+use super::{Counter, KINDS, place_of};
+use crate::{dead_letter::Reason, topology::QueueKind};
+
+/// What came and went since the node started.
+#[derive(Default, Debug)]
+pub struct NodeCounts {
+    pub(crate) connection_created: Counter,
+    pub(crate) connection_closed: Counter,
+    pub(crate) session_created: Counter,
+    pub(crate) session_closed: Counter,
+    pub(crate) queue_declared: Counter,
+    pub(crate) queue_created: Counter,
+    pub(crate) queue_deleted: Counter,
+    pub(crate) logins: Counter,
+    pub(crate) logins_refused: Counter,
+    letters: [[[Counter; 4]; 2]; 3],
+}
+
+/// What queues have given up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DeadLettered {
+    /// The type of those queues.
+    pub kind: QueueKind,
+    /// Whether there was a place for it to go; else it was dropped.
+    pub is_moved: bool,
+    /// Why.
+    pub reason: Reason,
+    /// How many messages.
+    pub messages: u64,
+}
+
+const REASONS: [Reason; 4] = [Reason::Rejected, Reason::Expired, Reason::MaxLength, Reason::DeliveryLimit];
+
+impl NodeCounts {
+    /// Connections that have entered a vhost, and those that have left.
+    pub fn connections(&self) -> (u64, u64) {
+        (self.connection_created.get(), self.connection_closed.get())
+    }
+
+    /// Sessions that were opened, and those that have ended.
+    pub fn sessions(&self) -> (u64, u64) {
+        (self.session_created.get(), self.session_closed.get())
+    }
+
+    /// Declarations of queues that succeeded, queues that were made by them, and those that are gone.
+    pub fn queues(&self) -> (u64, u64, u64) {
+        (self.queue_declared.get(), self.queue_created.get(), self.queue_deleted.get())
+    }
+
+    /// Logins that succeeded, and those that did not.
+    pub fn logins(&self) -> (u64, u64) {
+        (self.logins.get(), self.logins_refused.get())
+    }
+
+    /// A queue has given a message up.
+    pub(crate) fn count_letter(&self, kind: QueueKind, is_moved: bool, reason: Reason) {
+        if kind == QueueKind::Delay {
+            return;
+        }
+        let at = REASONS.iter().position(|other| *other == reason).unwrap_or_default();
+        let by_reason = self.letters.get(place_of(kind)).and_then(|both| both.get(usize::from(is_moved)));
+        if let Some(counter) = by_reason.and_then(|counters| counters.get(at)) {
+            counter.add_shared(1);
+        }
+    }
+
+    /// What queues have given up, by type, by whether it went on, and by reason.
+    pub fn dead_lettered(&self) -> impl Iterator<Item = DeadLettered> {
+        self.letters.iter().zip(KINDS).flat_map(|(both, kind)| {
+            both.iter().zip([false, true]).flat_map(move |(counters, is_moved)| {
+                counters.iter().zip(REASONS).map(move |(counter, reason)| DeadLettered {
+                    kind,
+                    is_moved,
+                    reason,
+                    messages: counter.get(),
+                })
+            })
+        })
+    }
+}
