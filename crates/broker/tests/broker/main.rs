@@ -35,4 +35,5 @@ mod streams;
 mod timeouts;
 mod tracing;
 mod transactions;
+mod travels;
 mod verdicts;
