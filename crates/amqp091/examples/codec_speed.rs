@@ -113,7 +113,9 @@ fn log_in(connection: &mut Connection, now: Instant) {
     let mut input = &hello[..];
     while let Some(command) = connection.poll_command(now, &mut input) {
         let event = match command {
-            Command::Authenticate { user, .. } => Event::Authenticated { user },
+            Command::Authenticate { user, .. } | Command::Vouched { user, .. } => {
+                Event::Authenticated { user }
+            }
             Command::Open { .. } => Event::Opened,
             Command::Session(session, SessionCommand::Open) => Event::Session(session, SessionEvent::Opened),
             Command::Session(..) | Command::UpdateSecret { .. } | Command::Close => continue,

@@ -146,6 +146,8 @@ pub struct Connection {
     has_heard: bool,
     is_blocked_told: bool,
     client: Option<Box<handshake::Client>>,
+    /// Whom the transport vouches for.
+    external_user: Option<Name>,
     user: Option<Name>,
     vhost: Option<Name>,
     connection_name: Option<Name>,
@@ -185,6 +187,7 @@ impl Connection {
             has_heard: false,
             is_blocked_told: false,
             client: None,
+            external_user: None,
             user: None,
             vhost: None,
             connection_name: None,
@@ -193,6 +196,12 @@ impl Connection {
             end: None,
             settings,
         }
+    }
+
+    /// Offers EXTERNAL, which logs in as this user, for whom the transport vouches (by a certificate that it has checked).
+    /// To be called before any byte is handed in.
+    pub fn set_external_user(&mut self, user: Name) {
+        self.external_user = Some(user);
     }
 
     /// Lends a buffer for the output that comes next, so that an idle connection needs none of its own.

@@ -11,21 +11,26 @@ use crate::{error::ProtocolError, settings::Settings};
 pub(crate) struct Credentials {
     pub(crate) mechanism: &'static str,
     pub(crate) user: Name,
-    pub(crate) password: Secret,
+    /// None: the transport vouches for the user.
+    pub(crate) password: Option<Secret>,
 }
 
 impl Credentials {
-    /// Reads `response` as `mechanism` asks for.
+    /// Reads `response` as `mechanism` asks for. The transport vouches for `external`, whatever EXTERNAL's response says.
     pub(crate) fn parse(
         settings: &Settings,
+        external: Option<&Name>,
         mechanism: &[u8],
         response: &[u8],
     ) -> Result<Self, ProtocolError> {
-        match (mechanism, &settings.anonymous) {
-            (b"PLAIN", _) if settings.plain => plain(response),
-            (b"AMQPLAIN", _) if settings.amqplain => amqplain(response),
-            (b"ANONYMOUS", Some((user, password))) => {
-                Ok(Self { mechanism: "ANONYMOUS", user: user.clone(), password: password.clone() })
+        match (mechanism, &settings.anonymous, external) {
+            (b"PLAIN", ..) if settings.plain => plain(response),
+            (b"AMQPLAIN", ..) if settings.amqplain => amqplain(response),
+            (b"ANONYMOUS", Some((user, password)), _) => {
+                Ok(Self { mechanism: "ANONYMOUS", user: user.clone(), password: Some(password.clone()) })
+            }
+            (b"EXTERNAL", _, Some(user)) => {
+                Ok(Self { mechanism: "EXTERNAL", user: user.clone(), password: None })
             }
             _ => Err(ProtocolError::UnknownMechanism {
                 mechanism: String::from_utf8_lossy(mechanism).into_owned(),
@@ -42,14 +47,14 @@ fn plain(response: &[u8]) -> Result<Credentials, ProtocolError> {
     else {
         return Err(ProtocolError::PlainResponse);
     };
-    Ok(Credentials { mechanism: "PLAIN", user: user_name(user)?, password: Secret::new(password) })
+    Ok(Credentials { mechanism: "PLAIN", user: user_name(user)?, password: Some(Secret::new(password)) })
 }
 
 /// A table without its length, with the fields LOGIN and PASSWORD.
 fn amqplain(response: &[u8]) -> Result<Credentials, ProtocolError> {
     let table = Table::decode_fields(response).map_err(ProtocolError::AmqplainResponse)?;
     let user = user_name(text(&table, "LOGIN")?)?;
-    let password = Secret::new(text(&table, "PASSWORD")?);
+    let password = Some(Secret::new(text(&table, "PASSWORD")?));
     Ok(Credentials { mechanism: "AMQPLAIN", user, password })
 }
 

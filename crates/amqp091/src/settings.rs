@@ -90,11 +90,14 @@ impl Settings {
     }
 
     /// The mechanisms offered, in RabbitMQ's order, separated by spaces.
-    pub(crate) fn mechanisms(&self) -> String {
+    pub(crate) fn mechanisms(&self, is_external: bool) -> String {
         let mut offered = Vec::new();
-        for (name, is_on) in
-            [("AMQPLAIN", self.amqplain), ("ANONYMOUS", self.anonymous.is_some()), ("PLAIN", self.plain)]
-        {
+        for (name, is_on) in [
+            ("AMQPLAIN", self.amqplain),
+            ("ANONYMOUS", self.anonymous.is_some()),
+            ("EXTERNAL", is_external),
+            ("PLAIN", self.plain),
+        ] {
             if is_on {
                 offered.push(name);
             }

@@ -55,6 +55,7 @@ struct Stage {
     feed: Feed,
     settings: Settings,
     now: Instant,
+    external_user: Option<Name>,
     connection: Option<Connection>,
     is_end_told: bool,
     shown: Vec<String>,
@@ -77,6 +78,7 @@ impl Stage {
             feed,
             settings,
             now: some_moment(),
+            external_user: None,
             connection: None,
             is_end_told: false,
             shown: Vec::new(),
@@ -87,8 +89,11 @@ impl Stage {
     }
 
     fn connection(&mut self) -> &mut Connection {
-        let (settings, now) = (&self.settings, self.now);
-        self.connection.get_or_insert_with(|| Connection::new(Arc::new(settings.clone()), now))
+        let (settings, now, external) = (&self.settings, self.now, self.external_user.take());
+        let connection =
+            self.connection.get_or_insert_with(|| Connection::new(Arc::new(settings.clone()), now));
+        external.into_iter().for_each(|user| connection.set_external_user(user));
+        connection
     }
 
     fn client(&mut self, bytes: &[u8]) {
@@ -266,6 +271,7 @@ impl Stage {
                 let guest = Name::parse("guest").unwrap();
                 settings.anonymous = (value != 0).then(|| (guest, model::Secret::new(*b"guest")));
             }
+            "external" => self.external_user = (value != 0).then(|| Name::parse("CN=shop").unwrap()),
             other => panic!("no such setting: {other}"),
         }
     }

@@ -76,7 +76,9 @@ impl Pair {
 
     fn answer(&mut self, command: &Command) {
         let event = match command {
-            Command::Authenticate { user, .. } => Event::Authenticated { user: user.clone() },
+            Command::Authenticate { user, .. } | Command::Vouched { user, .. } => {
+                Event::Authenticated { user: user.clone() }
+            }
             Command::Open { .. } => Event::Opened,
             Command::UpdateSecret { .. } => Event::SecretUpdated,
             Command::Close => Event::Closed,

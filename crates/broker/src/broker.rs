@@ -264,6 +264,12 @@ impl Broker {
         is_known && (is_loopback || !self.settings.loopback_users.contains(user))
     }
 
+    /// Whether there is such a user who may log in from there: for whom something else than a password vouches.
+    pub fn is_user(&self, user: &Name, is_loopback: bool) -> bool {
+        let is_known = self.topology.read().user(user).is_some();
+        is_known && (is_loopback || !self.settings.loopback_users.contains(user))
+    }
+
     /// The topology, to be read.
     pub fn topology(&self) -> &RwLock<Topology> {
         &self.topology

@@ -21,7 +21,7 @@ use crate::{
     access::Granted,
     broker::Broker,
     census::Seat,
-    connected::{Connected, Ends},
+    connected::{Connected, Ends, Protection},
     counts::Traffic,
     mailbox::{Delivery, Mail, Mailbox, Notice},
     name_maker::NameMaker,
@@ -57,6 +57,7 @@ pub struct Client {
     mechanism: &'static str,
     /// Where it comes from.
     ends: Option<Ends>,
+    protection: Option<Box<Protection>>,
     /// Whether the vhost wants copies of everything.
     is_traced: Arc<AtomicBool>,
     /// Its place in the vhost, once it is in.
@@ -113,6 +114,7 @@ impl Client {
             vhost: Name::default(),
             mechanism: "",
             ends: None,
+            protection: None,
             is_traced: Arc::default(),
             seat: None,
             connected: None,
@@ -150,6 +152,11 @@ impl Client {
         &self.traffic
     }
 
+    /// Says how the connection is encrypted, for operators. To be called before it enters a vhost.
+    pub fn set_protection(&mut self, protection: Protection) {
+        self.protection = Some(Box::new(protection));
+    }
+
     /// Does what the peer asks; the answers come out of [`Client::poll_event`].
     pub fn handle_command(&mut self, now_ms: u64, command: Command) {
         self.now_ms = now_ms;
@@ -167,6 +174,7 @@ impl Client {
             Command::Authenticate { mechanism, user, password } => {
                 self.authenticate(mechanism, user, &password)
             }
+            Command::Vouched { mechanism, user } => self.admit_vouched(mechanism, user),
             Command::Open { vhost, client_properties } => self.open(vhost, &client_properties),
             Command::UpdateSecret { .. } => self.update_secret(),
             Command::Close => {

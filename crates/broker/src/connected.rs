@@ -41,6 +41,32 @@ impl fmt::Display for Ends {
     }
 }
 
+/// How a connection is encrypted, in RabbitMQ's words.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Protection {
+    /// `tlsv1.3`.
+    pub protocol: &'static str,
+    /// How the keys were agreed on, as `ecdhe_rsa`; `any` in TLS 1.3.
+    pub key_exchange: &'static str,
+    /// As `aes_256_gcm`.
+    pub cipher: &'static str,
+    /// As `aead`.
+    pub hash: &'static str,
+    /// What the client showed.
+    pub peer: Option<PeerCertificate>,
+}
+
+/// The certificate of a client, as operators read it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PeerCertificate {
+    /// Whose it is, as `CN=shop,O=Acme`.
+    pub subject: String,
+    /// Who has signed it.
+    pub issuer: String,
+    /// From when to when, as `2026-01-01T00:00:00Z - 2027-01-01T00:00:00Z`.
+    pub validity: String,
+}
+
 /// Whether a connection is kept from publishing, as RabbitMQ shows it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ConnectionState {
@@ -103,6 +129,8 @@ pub struct Connected {
     pub since_ms: u64,
     /// None if it is of the node's own making.
     pub ends: Option<Ends>,
+    /// None if it is not encrypted.
+    pub protection: Option<Box<Protection>>,
     /// As the client sent them, encoded: nobody looks at them until an operator does.
     pub(crate) client_properties: Box<[u8]>,
     pub(crate) sessions: AtomicU32,

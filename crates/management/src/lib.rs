@@ -25,4 +25,4 @@ mod reply;
 mod world;
 
 pub use api::Api;
-pub use world::{Explain, Identity, Listening, Usage, World};
+pub use world::{Certificates, Expires, Explain, Identity, Listening, Usage, World};

@@ -15,6 +15,30 @@ pub trait World: Send + Sync + fmt::Debug {
     fn random(&self) -> [u8; 16];
     /// What the node uses of its machine.
     fn usage(&self) -> Usage;
+    /// The certificates with which a protocol of [`Listening`] is spoken; None if it needs none.
+    fn certificates(&self, protocol: &str) -> Option<Certificates>;
+}
+
+/// The certificates of a listener, as far as they can expire.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Certificates {
+    /// Where the node's own chain is.
+    pub certfile: String,
+    /// Where the authorities are that vouch for clients.
+    pub cacertfile: Option<String>,
+    /// Of the node's own chain.
+    pub chain: Vec<Expires>,
+    /// Of the authorities.
+    pub authorities: Vec<Expires>,
+}
+
+/// When a certificate can no longer be used.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Expires {
+    /// Seconds since 1970.
+    pub at_s: u64,
+    /// The same as RabbitMQ writes it: `2027-01-31 9:05:00`.
+    pub text: String,
 }
 
 /// What the node uses of its machine now.

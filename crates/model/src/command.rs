@@ -19,6 +19,14 @@ pub enum Command {
         /// The password.
         password: Secret,
     },
+    /// The transport has found out who the peer is (by its certificate): answered as [`Command::Authenticate`] is, and no
+    /// password is asked for.
+    Vouched {
+        /// The SASL mechanism used, for texts.
+        mechanism: &'static str,
+        /// The user's name.
+        user: Name,
+    },
     /// Enter a vhost, after authentication. Answered by `Opened` or `Refused`.
     Open {
         /// The vhost to enter.

@@ -6,30 +6,38 @@ use std::{
     path::Path,
 };
 
+use management::Listening;
+
 use crate::config::Settings;
 
 /// The program's own version.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// What to print once the node listens on `bound` and works in `data_dir`. No password but the well-known one is shown.
-pub(crate) fn banner(
-    settings: &Settings,
-    bound: &[SocketAddr],
-    http: &[SocketAddr],
-    data_dir: &Path,
-) -> String {
+/// What to print once the node listens and works in `data_dir`. No password but the well-known one is shown.
+pub(crate) fn banner(settings: &Settings, listening: &[Listening], data_dir: &Path) -> String {
+    let on = |protocol| {
+        let of_protocol = listening.iter().filter(move |one| one.protocol == protocol);
+        of_protocol.map(|one| one.address)
+    };
+    let plain: Vec<SocketAddr> = on("amqp").collect();
+    let bound: Vec<SocketAddr> = on("amqp").chain(on("amqp/ssl")).collect();
     let mut text = format!("Harefoot {VERSION} is ready.\n");
     let mut line = |name: &str, value: &str| {
         // Writing to a String cannot fail.
         writeln!(text, "  {name:<10} {value}").unwrap_or_default();
     };
-    let urls: Vec<_> = bound.iter().map(|address| format!("amqp://{address}")).collect();
+    let urls: Vec<_> = on("amqp")
+        .map(|address| format!("amqp://{address}"))
+        .chain(on("amqp/ssl").map(|address| format!("amqps://{address}")))
+        .collect();
     match urls.as_slice() {
         [] => line("listening", "nowhere (AMQP is switched off)"),
         urls => line("listening", &urls.join("  ")),
     }
-    if let Some(address) = http.first() {
-        line("HTTP API", &format!("http://{address}/api/overview"));
+    let http =
+        on("http").map(|address| ("http", address)).chain(on("https").map(|address| ("https", address)));
+    for (scheme, address) in http.take(2) {
+        line("HTTP API", &format!("{scheme}://{address}/api/overview"));
     }
     if !bound.is_empty() && bound.iter().all(|address| address.ip().is_loopback()) {
         let port = bound.first().map_or(0, SocketAddr::port);
@@ -48,7 +56,7 @@ pub(crate) fn banner(
         format!("{} (on a new data folder)", first.name.as_str())
     };
     line("user", &format!("{who}; vhost {}", first.vhost.as_str()));
-    line("try next", &try_next(bound));
+    line("try next", &try_next(&plain));
     text
 }
 
@@ -78,8 +86,12 @@ mod tests {
     use super::*;
 
     fn text(settings: &Settings, bound: &[&str]) -> String {
-        let bound: Vec<_> = bound.iter().map(|address| address.parse().unwrap()).collect();
-        banner(settings, &bound, &["127.0.0.1:15672".parse().unwrap()], Path::new("/srv/data"))
+        let amqp = bound.iter().map(|address| ("amqp", *address));
+        let listening: Vec<_> = amqp
+            .chain([("http", "127.0.0.1:15672")])
+            .map(|(protocol, address)| Listening { protocol, address: address.parse().unwrap() })
+            .collect();
+        banner(settings, &listening, Path::new("/srv/data"))
     }
 
     #[test]

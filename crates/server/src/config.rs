@@ -17,6 +17,8 @@ pub(crate) mod problem;
 pub(crate) mod settings;
 pub(crate) mod source;
 mod table;
+pub(crate) mod tls;
+mod tls_keys;
 pub(crate) mod value;
 
 use std::{collections::HashMap, path::Path};
@@ -87,7 +89,7 @@ fn read_file(draft: &mut Draft, text: &str) -> Vec<Problem> {
 }
 
 fn apply_line(draft: &mut Draft, line: &Line) -> Result<(), Fault> {
-    let known = table::KEYS.iter().find_map(|key| key.matches(&line.words).map(|part| (key, part)));
+    let known = table::keys().find_map(|key| key.matches(&line.words).map(|part| (key, part)));
     if let Some((key, part)) = known {
         return key.apply(draft, part, line);
     }
@@ -105,8 +107,7 @@ fn apply_line(draft: &mut Draft, line: &Line) -> Result<(), Fault> {
 
 /// The key that may have been meant; a `$` part is compared as the operator wrote it.
 fn nearest_key(line: &Line) -> Option<String> {
-    let patterns = table::KEYS
-        .iter()
+    let patterns = table::keys()
         .map(|key| key.name)
         .chain(foreign::ROWS.iter().flat_map(|(patterns, _)| *patterns).copied())
         .filter(|pattern| !pattern.ends_with("**"));

@@ -23,10 +23,14 @@ use amqp091::{Connection, End};
 use broker::{Bell, Broker, Client, Ends};
 use model::Event;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
     net::TcpStream,
     time::{Instant, Sleep},
 };
+
+mod encrypted;
+
+pub(crate) use encrypted::serve_encrypted;
 
 /// Bytes read at once.
 const READ_BYTES: usize = 256 * 1024;
@@ -59,24 +63,27 @@ pub(crate) async fn serve(
     settings: Arc<amqp091::Settings>,
     seed: [u8; 16],
 ) {
+    let client = introduce(&stream, peer, &broker, seed).await;
+    let machine = Connection::new(settings, Instant::now().into_std());
+    Driver::new(machine, client, stream, peer).run().await;
+}
+
+/// Makes the connection known to the core, which counts it from now on.
+async fn introduce(stream: &TcpStream, peer: SocketAddr, broker: &Arc<Broker>, seed: [u8; 16]) -> Client {
     let bell = poll_fn(|cx| Poll::Ready(Arc::new(TaskBell(cx.waker().clone())))).await;
     let mut client = broker.connect(bell, peer.ip().to_canonical().is_loopback(), seed);
     if let Ok(local) = stream.local_addr() {
         client.set_ends(Ends { peer, local });
     }
-    let now = Instant::now();
-    let machine = Connection::new(settings, now.into_std());
-    let sleep = Box::pin(tokio::time::sleep_until(far_from(now)));
     tracing::debug!(%peer, "accepting AMQP connection");
-    // In a box: each step of a task that takes it by value would have room for it of its own.
-    let driver = Box::new(Driver { machine, client, stream, peer, sleep, armed: None });
-    driver.run().await;
+    client
 }
 
-struct Driver {
+/// Of plain TCP and of TLS alike: each has a driver of its own, and no byte of either is passed through a table.
+struct Driver<S> {
     machine: Connection,
     client: Client,
-    stream: TcpStream,
+    stream: S,
     peer: SocketAddr,
     sleep: Pin<Box<Sleep>>,
     /// When `sleep` ends; None while nothing is to be woken for.
@@ -91,7 +98,13 @@ enum Turn {
     Ended,
 }
 
-impl Driver {
+impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+    // In a box: each step of a task that takes it by value would have room for it of its own.
+    fn new(machine: Connection, client: Client, stream: S, peer: SocketAddr) -> Box<Self> {
+        let sleep = Box::pin(tokio::time::sleep_until(far_from(Instant::now())));
+        Box::new(Self { machine, client, stream, peer, sleep, armed: None })
+    }
+
     async fn run(mut self: Box<Self>) {
         let ended = loop {
             match poll_fn(|cx| self.poll_turn(cx)).await {
@@ -246,7 +259,8 @@ impl Driver {
                 Poll::Pending => return Ok(true),
             }
         }
-        Ok(false)
+        // TLS may have taken it all and not have passed it on; for TCP this is nothing.
+        Ok(Pin::new(&mut self.stream).poll_flush(cx)?.is_pending())
     }
 
     fn log_opened(&self) {
@@ -284,10 +298,10 @@ impl Driver {
         if ended.is_ok() && is_peers_turn {
             // RabbitMQ: who has said goodbye first closes first. Clients that say it from several threads at once would
             // take the end of the stream for an error.
-            let _ = tokio::time::timeout(GOODBYE, read_out(&stream)).await;
+            let _ = tokio::time::timeout(GOODBYE, read_out(&mut stream)).await;
         }
         if ended.is_ok() && stream.shutdown().await.is_ok() {
-            let _ = tokio::time::timeout(LINGER, read_out(&stream)).await;
+            let _ = tokio::time::timeout(LINGER, read_out(&mut stream)).await;
         }
     }
 }
@@ -308,16 +322,9 @@ fn ending(end: &End) -> String {
 }
 
 /// Reads and forgets until the peer closes: a socket closed over unread bytes takes our last words with it.
-async fn read_out(stream: &TcpStream) {
+async fn read_out(stream: &mut (impl AsyncRead + Unpin)) {
     let mut scratch = [0; 1024];
-    while stream.readable().await.is_ok() {
-        match stream.try_read(&mut scratch) {
-            Ok(0) => return,
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(_) => return,
-        }
-    }
+    while stream.read(&mut scratch).await.is_ok_and(|count| count > 0) {}
 }
 
 fn far_from(now: Instant) -> Instant {

@@ -5,7 +5,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use crate::{config, data_folder};
+use crate::{config, data_folder, tls};
 
 /// Why the node did not start, or stopped by itself.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +14,8 @@ pub(crate) enum Failure {
     Config(#[from] config::Problems),
     #[error(transparent)]
     ConfigFile(#[from] config::source::Fault),
+    #[error(transparent)]
+    Tls(#[from] tls::Fault),
     #[error(transparent)]
     DataFolder(#[from] data_folder::Fault),
     #[error("{address} is in use by another program: stop it, or choose another address with --listen")]
@@ -42,7 +44,7 @@ impl Failure {
             Self::DataFolder(data_folder::Fault::Locked { .. }) => 75,
             Self::DataFolder(_) => 73,
             Self::NewerFormat { .. } => 76,
-            Self::Config(_) | Self::ConfigFile(_) => 78,
+            Self::Config(_) | Self::ConfigFile(_) | Self::Tls(_) => 78,
         }
     }
 }

@@ -10,9 +10,12 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use management::Api;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
+
+use crate::tls::Gate;
 
 /// How long a client may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -42,15 +45,18 @@ impl Site {
         }
     }
 
-    /// Accepts until the task is aborted.
-    pub(crate) async fn accept(self, listener: TcpListener) {
+    /// Accepts until the task is aborted; with a gate, what speaks TLS.
+    pub(crate) async fn accept(self, listener: TcpListener, gate: Option<Arc<Gate>>) {
         loop {
             let Ok(seat) = Arc::clone(&self.connections).acquire_owned().await else { return };
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    let site = self.clone();
+                    let (site, gate) = (self.clone(), gate.clone());
                     tokio::spawn(async move {
-                        site.serve(stream, peer).await;
+                        match gate {
+                            None => site.serve(stream, peer).await,
+                            Some(gate) => site.serve_encrypted(stream, peer, &gate).await,
+                        }
                         drop(seat);
                     });
                 }
@@ -62,7 +68,16 @@ impl Site {
         }
     }
 
-    async fn serve(&self, stream: TcpStream, peer: SocketAddr) {
+    async fn serve_encrypted(&self, stream: TcpStream, peer: SocketAddr, gate: &Gate) {
+        let handshake = Box::pin(tokio::time::timeout(gate.timeout(), gate.acceptor().accept(stream)));
+        match handshake.await {
+            Ok(Ok(stream)) => self.serve(Box::new(stream), peer).await,
+            Ok(Err(error)) => tracing::debug!(%peer, %error, "the handshake of TLS failed for HTTP"),
+            Err(_) => tracing::debug!(%peer, "the handshake of TLS took too long for HTTP"),
+        }
+    }
+
+    async fn serve(&self, stream: impl AsyncRead + AsyncWrite + Unpin, peer: SocketAddr) {
         let service =
             service_fn(|request| async move { Ok::<_, Infallible>(self.answer(request, peer).await) });
         let served = http1::Builder::new()

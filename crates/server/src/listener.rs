@@ -7,7 +7,12 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::{config::settings::Listen, connection, exit::Failure};
+use crate::{
+    config::{settings::Listen, tls::LoginFrom},
+    connection,
+    exit::Failure,
+    tls::Gate,
+};
 
 /// Connections the kernel queues up before they are accepted.
 const BACKLOG: i32 = 1024;
@@ -77,6 +82,8 @@ pub(crate) struct Service {
     pub(crate) broker: Arc<Broker>,
     pub(crate) settings: Arc<amqp091::Settings>,
     pub(crate) connections_max: Option<u32>,
+    /// Where TLS is spoken; and where the name of a user stands in a certificate, if one may log in by it.
+    pub(crate) gate: Option<(Arc<Gate>, Option<LoginFrom>)>,
 }
 
 /// Accepts until the task is aborted. Nothing that a peer or the machine's limits do ends it.
@@ -116,12 +123,13 @@ impl Service {
             tracing::error!(%error, "the system has no randomness: connection refused");
             return;
         }
-        tokio::spawn(connection::serve(
-            stream,
-            peer,
-            Arc::clone(&self.broker),
-            Arc::clone(&self.settings),
-            seed,
-        ));
+        let (broker, settings) = (Arc::clone(&self.broker), Arc::clone(&self.settings));
+        match &self.gate {
+            None => tokio::spawn(connection::serve(stream, peer, broker, settings, seed)),
+            Some(gate) => {
+                let gate = gate.clone();
+                tokio::spawn(connection::serve_encrypted(stream, peer, broker, settings, seed, gate))
+            }
+        };
     }
 }

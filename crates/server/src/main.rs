@@ -13,13 +13,16 @@ mod data_folder;
 mod definitions;
 mod environment;
 mod exit;
+mod gates;
 mod http;
 mod limits;
 mod listener;
 mod log;
 mod node;
+mod sockets;
 mod surroundings;
 mod threads;
+mod tls;
 mod watch;
 
 #[global_allocator]
@@ -37,6 +40,7 @@ use config::Settings;
 use data_folder::DataFolder;
 use environment::Environment;
 use exit::Failure;
+use gates::Gates;
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -72,8 +76,9 @@ fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
     }
     let open_files = limits::raise_open_files();
     tracing::debug!(was = ?open_files.was, now = ?open_files.now, "limit of open files");
+    let gates = Gates::open(&settings)?;
     let folder = DataFolder::open(&settings.data_dir)?;
-    node::run(&settings, &folder, lines)
+    node::run(&settings, gates, &folder, lines)
 }
 
 fn settings(arguments: &ServeArguments) -> Result<Settings, Failure> {

@@ -2,7 +2,6 @@
 
 use std::{
     io::{self, Write},
-    net::SocketAddr,
     sync::{Arc, mpsc::Receiver},
     time::Duration,
 };
@@ -14,10 +13,7 @@ use management::{Api, Listening};
 use model::{Name, Refusal, Secret, Value};
 use rustix::rand::{GetRandomFlags, getrandom};
 use storage::{Engine, Fault, disk::os::OsDisk};
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     banner,
@@ -29,10 +25,12 @@ use crate::{
     data_folder::DataFolder,
     definitions,
     exit::Failure,
+    gates::{Gates, HANDSHAKE_MS_MAX},
     http::Site,
     limits,
-    listener::{self, Service},
+    listener::Service,
     log::Line,
+    sockets::Sockets,
     surroundings::Surroundings,
     threads::Threads,
     watch::Watch,
@@ -42,14 +40,13 @@ use crate::{
 const MEMORY_BYTES_ASSUMED: u64 = 1024 * 1024 * 1024;
 /// How long connections may take to say goodbye when the node stops.
 const GOODBYE: Duration = Duration::from_secs(3);
-/// The longest handshake where no limit was set.
-const HANDSHAKE_MS_MAX: u64 = 24 * 3600 * 1000;
 /// How often it is looked whether they have.
 const GOODBYE_LOOK: Duration = Duration::from_millis(20);
 
 /// Runs a node until it is told to stop.
 pub(crate) fn run(
     settings: &Settings,
+    gates: Gates,
     folder: &DataFolder,
     lines: Option<Receiver<Line>>,
 ) -> Result<(), Failure> {
@@ -69,8 +66,9 @@ pub(crate) fn run(
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let surroundings = Surroundings::new(settings, &engine, memory_bytes, folder.path().to_owned());
-    let served = runtime.block_on(serve(settings, folder, &broker, watch, surroundings));
+    let surroundings =
+        Surroundings::new(settings, gates.clone(), &engine, memory_bytes, folder.path().to_owned());
+    let served = runtime.block_on(serve(settings, gates, folder, &broker, watch, surroundings));
     runtime.shutdown_timeout(GOODBYE);
     threads.stop();
     let is_marked = engine
@@ -176,6 +174,7 @@ fn add_own_exchanges(broker: &Broker, settings: &Settings) -> Result<(), Failure
 
 async fn serve(
     settings: &Settings,
+    gates: Gates,
     folder: &DataFolder,
     broker: &Arc<Broker>,
     watch: Arc<Watch>,
@@ -183,29 +182,25 @@ async fn serve(
 ) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
-    let listeners = listener::bind_all(&settings.listeners.amqp)?;
-    let bound = addresses(&listeners);
+    let sockets = Sockets::bind(&settings.listeners)?;
+    let listening = sockets.listening();
+    let is_external = settings.connection.mechanisms.contains(&Mechanism::External);
     let service = Service {
         broker: Arc::clone(broker),
         settings: Arc::new(amqp_settings(settings)),
         connections_max: settings.connection.connections_max,
+        gate: gates.amqp.clone().map(|gate| (gate, is_external.then_some(settings.login_from))),
     };
-    let management = listener::bind_free(&settings.listeners.management)?;
-    let http = addresses(&management);
-    let api = api(settings, broker, surroundings, &bound, &http);
+    let api = api(settings, broker, surroundings, listening.clone());
     if let Some(path) = &settings.definitions {
         definitions::load(&api, path)?;
     }
     add_own_exchanges(broker, settings)?;
-    let site = Site::new(api);
-    let mut tasks: Vec<_> = listeners
-        .into_iter()
-        .map(|listener| tokio::spawn(listener::accept(listener, service.clone())))
-        .collect();
-    tasks.extend(management.into_iter().map(|listener| tokio::spawn(site.clone().accept(listener))));
+    let mut tasks = sockets.serve(&service, &Site::new(api), &gates);
+    tasks.extend(gates.watch());
     tasks.push(tokio::spawn(async move { watch.run().await }));
     io::stdout()
-        .write_all(banner::banner(settings, &bound, &http, folder.path()).as_bytes())
+        .write_all(banner::banner(settings, &listening, folder.path()).as_bytes())
         .context("cannot print where the node listens")?;
     tokio::select! {
         _ = terminate.recv() => tracing::info!("told to stop (SIGTERM)"),
@@ -218,17 +213,12 @@ async fn serve(
     Ok(())
 }
 
-fn addresses(listeners: &[TcpListener]) -> Vec<SocketAddr> {
-    listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
-}
-
 /// The HTTP API of this node.
 fn api(
     settings: &Settings,
     broker: &Arc<Broker>,
     surroundings: Surroundings,
-    amqp: &[SocketAddr],
-    http: &[SocketAddr],
+    listening: Vec<Listening>,
 ) -> Api {
     let identity = management::Identity {
         node: settings.node_name.clone(),
@@ -238,8 +228,6 @@ fn api(
         processors: std::thread::available_parallelism().map_or(1, usize::from),
         process_id: std::process::id(),
     };
-    let on = |protocol| move |address: &SocketAddr| Listening { protocol, address: *address };
-    let listening = amqp.iter().map(on("amqp")).chain(http.iter().map(on("http"))).collect();
     Api::new(Arc::clone(broker), Arc::new(surroundings), in_words, identity, listening)
 }
 

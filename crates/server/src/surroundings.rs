@@ -2,11 +2,11 @@
 
 use std::{path::PathBuf, sync::Arc, time::Instant};
 
-use management::{Usage, World};
+use management::{Certificates, Usage, World};
 use rustix::rand::{GetRandomFlags, getrandom};
 use storage::Engine;
 
-use crate::{config::Settings, connection::wall_clock_ms, limits};
+use crate::{config::Settings, connection::wall_clock_ms, gates::Gates, limits};
 
 /// The real world.
 #[derive(Debug)]
@@ -15,12 +15,14 @@ pub(crate) struct Surroundings {
     data_dir: PathBuf,
     engine: Arc<Engine>,
     settings: Settings,
+    gates: Gates,
     total_memory_bytes: u64,
 }
 
 impl Surroundings {
     pub(crate) fn new(
         settings: &Settings,
+        gates: Gates,
         engine: &Arc<Engine>,
         total_memory_bytes: u64,
         data_dir: PathBuf,
@@ -30,6 +32,7 @@ impl Surroundings {
             data_dir,
             engine: Arc::clone(engine),
             settings: settings.clone(),
+            gates,
             total_memory_bytes,
         }
     }
@@ -47,6 +50,10 @@ impl World for Surroundings {
             tracing::error!("the system has no randomness");
         }
         bytes
+    }
+
+    fn certificates(&self, protocol: &str) -> Option<Certificates> {
+        self.gates.certificates(protocol)
     }
 
     fn usage(&self) -> Usage {

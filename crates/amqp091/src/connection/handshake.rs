@@ -52,7 +52,7 @@ impl Connection {
                 version_major: 0,
                 version_minor: 9,
                 server_properties: RawTable(&properties),
-                mechanisms: Long(self.settings.mechanisms().as_bytes()),
+                mechanisms: Long(self.settings.mechanisms(self.external_user.is_some()).as_bytes()),
                 locales: Long(b"en_US"),
             },
         );
@@ -128,10 +128,13 @@ impl Connection {
         self.connection_name = named(&properties, "connection_name");
         self.product = named(&properties, "product");
         let Credentials { mechanism, user, password } =
-            Credentials::parse(&self.settings, mechanism.0, response.0)?;
+            Credentials::parse(&self.settings, self.external_user.as_ref(), mechanism.0, response.0)?;
         self.client = Some(Box::new(Client { properties }));
         self.state = State::Securing;
-        Ok(Command::Authenticate { mechanism, user, password })
+        Ok(match password {
+            Some(password) => Command::Authenticate { mechanism, user, password },
+            None => Command::Vouched { mechanism, user },
+        })
     }
 
     /// The broker knows the user.

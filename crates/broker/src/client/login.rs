@@ -15,7 +15,18 @@ use crate::{
 
 impl Client {
     pub(super) fn authenticate(&mut self, mechanism: &'static str, user: Name, password: &Secret) {
-        if self.broker.is_login(&user, password, self.is_loopback) {
+        let is_login = self.broker.is_login(&user, password, self.is_loopback);
+        self.admit(is_login, mechanism, user);
+    }
+
+    /// The transport vouches for the user, who has to exist all the same.
+    pub(super) fn admit_vouched(&mut self, mechanism: &'static str, user: Name) {
+        let is_login = self.broker.is_user(&user, self.is_loopback);
+        self.admit(is_login, mechanism, user);
+    }
+
+    fn admit(&mut self, is_login: bool, mechanism: &'static str, user: Name) {
+        if is_login {
             self.broker.node_counts().logins.add_shared(1);
             self.tell_login(&user, mechanism, true);
             self.user = user.clone();
@@ -53,6 +64,7 @@ impl Client {
             mechanism: self.mechanism,
             since_ms: self.now_ms,
             ends: self.ends,
+            protection: self.protection.take(),
             client_properties: encoded.into(),
             sessions: AtomicU32::new(0),
             views: Mutex::default(),

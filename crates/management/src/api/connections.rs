@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use broker::{Connected, ConnectionState};
+use broker::{Connected, ConnectionState, Protection};
 use model::Name;
 use serde_json::{Value as Json, json};
 
@@ -49,13 +49,29 @@ fn show(api: &Api, one: &Connected) -> Option<Json> {
         "peer_port": ends.peer.port(),
         "host": ends.local.ip().to_string(),
         "port": ends.local.port(),
-        "ssl": false,
+        "ssl": one.protection.is_some(),
         "client_properties": arguments::to_json(&properties),
     });
-    if let (Some(given), Some(shown)) = (given, shown.as_object_mut()) {
-        shown.insert("user_provided_name".to_owned(), json!(given));
+    if let Some(shown) = shown.as_object_mut() {
+        shown.extend(encryption(one.protection.as_deref()));
+        shown.extend(given.map(|given| ("user_provided_name".to_owned(), json!(given))));
     }
     Some(shown)
+}
+
+/// What there is to say of the encryption; RabbitMQ: null where there is none.
+fn encryption(of: Option<&Protection>) -> [(String, Json); 7] {
+    let peer = of.and_then(|of| of.peer.as_ref());
+    [
+        ("ssl_protocol", of.map(|of| of.protocol)),
+        ("ssl_key_exchange", of.map(|of| of.key_exchange)),
+        ("ssl_cipher", of.map(|of| of.cipher)),
+        ("ssl_hash", of.map(|of| of.hash)),
+        ("peer_cert_subject", peer.map(|peer| peer.subject.as_str())),
+        ("peer_cert_issuer", peer.map(|peer| peer.issuer.as_str())),
+        ("peer_cert_validity", peer.map(|peer| peer.validity.as_str())),
+    ]
+    .map(|(name, value)| (name.to_owned(), json!(value)))
 }
 
 fn in_words(state: ConnectionState) -> &'static str {

@@ -1,7 +1,7 @@
 //! `/api/health/checks`: 200 if all is well, 503 with what is not.
 
 use model::{DeliveryId, Message, Outcome, SessionCommand, SessionEvent, Table, command::DeclareQueue};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use std::sync::Arc;
 
 use super::Api;
@@ -10,7 +10,10 @@ use crate::{
     conversation::Conversation,
     problem::Problem,
     reply::{Answer, Reply},
+    world::{Expires, Listening},
 };
+
+const DAY_S: u64 = 24 * 3600;
 
 /// There is nothing that could be wrong and the node still answer.
 pub(super) fn fine(_: &Api, _: &Call) -> Answer {
@@ -30,9 +33,9 @@ pub(super) fn alarms(api: &Api, _: &Call) -> Answer {
     })))
 }
 
-fn fine_with(more: serde_json::Value) -> Answer {
+fn fine_with(more: Json) -> Answer {
     let mut body = json!({ "status": "ok" });
-    if let (Some(body), serde_json::Value::Object(more)) = (body.as_object_mut(), more) {
+    if let (Some(body), Json::Object(more)) = (body.as_object_mut(), more) {
         body.extend(more);
     }
     Ok(Reply::Object(body))
@@ -54,6 +57,7 @@ pub(super) fn protocol_listener(api: &Api, call: &Call) -> Answer {
     for wanted in call.part(3).split(',') {
         let protocol = match wanted {
             "amqp091" | "amqp0.9.1" | "amqp0-9-1" => "amqp",
+            "amqps" | "amqp/ssl" | "amqp_ssl" => "amqp/ssl",
             other => other,
         };
         if !api.listening.iter().any(|listening| listening.protocol == protocol) {
@@ -66,14 +70,48 @@ pub(super) fn protocol_listener(api: &Api, call: &Call) -> Answer {
     fine_with(json!({ "protocol": call.part(3) }))
 }
 
-/// There are no certificates that could expire.
-pub(super) fn certificates(_: &Api, call: &Call) -> Answer {
-    let (within, unit) = (call.part(3), call.part(4));
-    within.parse::<u32>().map_err(|_| Problem::bad("Invalid expiration period"))?;
-    if !["days", "weeks", "months", "years"].contains(&unit) {
-        return Err(Problem::bad("Time unit not recognised. Supported units: days, weeks, months, years."));
+/// Whether a certificate of a listener expires within so many days, weeks, months or years.
+pub(super) fn certificates(api: &Api, call: &Call) -> Answer {
+    let within: u64 = call.part(3).parse().map_err(|_| Problem::bad("Invalid expiration value."))?;
+    let unit_s = match call.part(4).to_lowercase().as_str() {
+        "days" => DAY_S,
+        "weeks" => 7 * DAY_S,
+        "months" => 365 * DAY_S / 12,
+        "years" => 365 * DAY_S,
+        _ => {
+            let said = "Time unit not recognised. Supported units: days, weeks, months, years.";
+            return Err(Problem::bad(said));
+        }
+    };
+    let by_s = (api.world().now_ms() / 1000).saturating_add(within.saturating_mul(unit_s));
+    let expired: Vec<Json> = api.listening.iter().filter_map(|one| expiring(api, one, by_s)).collect();
+    if expired.is_empty() {
+        return fine_with(json!({}));
     }
-    fine_with(json!({ "reason": "No certificates are in use" }))
+    let reason = "Certificates expiring";
+    Err(Problem::Failed(json!({ "status": "failed", "reason": reason, "expired": expired })))
+}
+
+/// What expires of the certificates of a listener.
+fn expiring(api: &Api, one: &Listening, by_s: u64) -> Option<Json> {
+    let certificates = api.world().certificates(one.protocol)?;
+    let of = |all: &[Expires]| -> Vec<String> {
+        all.iter().filter(|one| one.at_s < by_s).map(|one| one.text.clone()).collect()
+    };
+    let (chain, authorities) = (of(&certificates.chain), of(&certificates.authorities));
+    if chain.is_empty() && authorities.is_empty() {
+        return None;
+    }
+    Some(json!({
+        "node": api.identity.node,
+        "protocol": one.protocol,
+        "interface": one.address.ip().to_string(),
+        "port": one.address.port(),
+        "certfile": certificates.certfile,
+        "cacertfile": certificates.cacertfile.unwrap_or_default(),
+        "certfile_expires_on": chain,
+        "cacertfile_expires_on": authorities,
+    }))
 }
 
 /// Declares a queue, publishes to it and gets that back. RabbitMQ: the queue stays.

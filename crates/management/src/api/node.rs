@@ -97,7 +97,7 @@ fn listeners(api: &Api) -> Json {
 }
 
 fn contexts(api: &Api) -> Json {
-    let http = api.listening.iter().filter(|one| one.protocol == "http");
+    let http = api.listening.iter().filter(|one| one.protocol.starts_with("http"));
     http.map(|one| {
         json!({
             "node": api.identity.node, "description": "HTTP API", "path": "/",

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use super::{
     foreign::{ROWS, Row, Verdict},
-    table::KEYS,
+    table::keys,
 };
 use crate::environment::VARIABLES;
 
@@ -14,7 +14,7 @@ use crate::environment::VARIABLES;
 pub(crate) fn plain() -> String {
     let mut text =
         "Settings of the configuration file (`key = value`), with kind, default and meaning.\n".to_owned();
-    for key in KEYS {
+    for key in keys() {
         push(&mut text, format_args!("\n{} = {}\n", key.name, key.default));
         push(&mut text, format_args!("    {}.\n    {}\n", key.kind.describe(), key.help));
     }
@@ -39,7 +39,7 @@ pub(crate) fn plain() -> String {
 #[cfg(test)]
 pub(crate) fn markdown() -> String {
     let mut text = "## Keys\n\n| Key | Value | Default | Meaning |\n| --- | --- | --- | --- |\n".to_owned();
-    for key in KEYS {
+    for key in keys() {
         let default = match key.default.strip_prefix('(').and_then(|opened| opened.strip_suffix(')')) {
             Some(words) => words.to_owned(),
             None => format!("`{}`", key.default),

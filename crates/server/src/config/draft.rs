@@ -13,8 +13,10 @@ use model::Name;
 use super::{
     problem::{Fault, Notice, Origin, Problem, Warning},
     settings::{
-        ConnectionLimits, DiskFreeLimit, Listen, LogLevel, MANAGEMENT_PORT, Mechanism, Settings, Watermark,
+        ConnectionLimits, DiskFreeLimit, Listen, LogLevel, MANAGEMENT_PORT, MANAGEMENT_TLS_PORT, Mechanism,
+        Settings, Watermark,
     },
+    tls::{self, ClientCertificates},
 };
 
 /// What a file has said, beside what it could put into the settings at once.
@@ -26,6 +28,16 @@ pub(crate) struct Draft {
     pub(crate) listeners: Vec<Listen>,
     pub(crate) is_deaf: bool,
     pub(crate) management: Management,
+    /// Where AMQP over TLS was asked for first.
+    pub(crate) amqps: Option<Origin>,
+    pub(crate) tls_listeners: Vec<Listen>,
+    pub(crate) is_tls_deaf: bool,
+    pub(crate) amqp_tls: tls::Draft,
+    pub(crate) https: Management,
+    pub(crate) management_tls: tls::Draft,
+    /// Where it was said that `management.listener` speaks TLS.
+    pub(crate) is_listener_tls: Option<Origin>,
+    pub(crate) listener_tls: tls::Draft,
     pub(crate) tags: BTreeMap<String, bool>,
     pub(crate) loopback_none: bool,
     pub(crate) mechanisms: BTreeMap<Rank, (String, Origin)>,
@@ -62,12 +74,21 @@ pub(crate) struct Management {
 impl Management {
     /// None if nothing was said.
     fn listens(&self) -> Option<Vec<Listen>> {
-        let port = self.port.unwrap_or(MANAGEMENT_PORT);
+        (self.ip.is_some() || self.port.is_some()).then(|| self.listens_or(MANAGEMENT_PORT))
+    }
+
+    fn listens_or(&self, port: u16) -> Vec<Listen> {
+        let port = self.port.unwrap_or(port);
         match self.ip {
-            Some(ip) => Some(Listen::on(SocketAddr::new(ip, port))),
-            None => self.port.map(Listen::everywhere),
+            Some(ip) => Listen::on(SocketAddr::new(ip, port)),
+            None => Listen::everywhere(port),
         }
     }
+}
+
+/// The position in a list that is written with numbers.
+pub(crate) fn rank(position: &str) -> Rank {
+    (position.parse().unwrap_or(u64::MAX), position.to_owned())
 }
 
 /// Log levels by how exactly they are meant.
@@ -85,6 +106,14 @@ impl Draft {
             listeners: Vec::new(),
             is_deaf: false,
             management: Management::default(),
+            amqps: None,
+            tls_listeners: Vec::new(),
+            is_tls_deaf: false,
+            amqp_tls: tls::Draft::default(),
+            https: Management::default(),
+            management_tls: tls::Draft::default(),
+            is_listener_tls: None,
+            listener_tls: tls::Draft::default(),
             tags: BTreeMap::new(),
             loopback_none: false,
             mechanisms: BTreeMap::new(),
@@ -115,11 +144,10 @@ impl Draft {
 
     /// `auth_mechanisms.$n`.
     pub(crate) fn put_mechanism(&mut self, position: &str, name: &str) {
-        let rank = (position.parse().unwrap_or(u64::MAX), position.to_owned());
         if mechanism(name).is_none() {
             self.warn(Notice::MechanismLeftOut(name.to_owned()));
         }
-        self.mechanisms.insert(rank, (name.to_owned(), self.at.clone()));
+        self.mechanisms.insert(rank(position), (name.to_owned(), self.at.clone()));
     }
 
     /// Decides between what the file has said; called once, when all of it is read.
@@ -133,6 +161,8 @@ impl Draft {
         if let Some(listens) = self.management.listens() {
             self.settings.listeners.management = listens;
         }
+        self.decide_tls(&mut problems);
+        self.decide_https(&mut problems);
         if !self.tags.is_empty() {
             let tags = std::mem::take(&mut self.tags);
             self.settings.first_user.tags =
@@ -154,7 +184,70 @@ impl Draft {
             }
         }
         self.decide_anonymous(&mut problems);
+        self.decide_external(&mut problems);
         (self.settings, problems)
+    }
+
+    /// AMQP over TLS.
+    fn decide_tls(&mut self, problems: &mut Vec<Problem>) {
+        let Some(origin) = self.amqps.clone().filter(|_| !self.is_tls_deaf) else { return };
+        match self.amqp_tls.decide("ssl_options", &origin, &mut self.settings.warnings) {
+            Ok(tls) => self.settings.tls.amqp = Some(tls),
+            Err(problem) => problems.push(problem),
+        }
+        self.settings.listeners.amqps = distinct(std::mem::take(&mut self.tls_listeners));
+    }
+
+    /// The HTTP API over TLS. RabbitMQ: where there is TLS, plain HTTP has to be asked for.
+    fn decide_https(&mut self, problems: &mut Vec<Problem>) {
+        let (own, family, origin) = match (&self.management_tls.at, &self.is_listener_tls) {
+            (Some(origin), _) => (&self.management_tls, "management.ssl", origin.clone()),
+            (None, Some(origin)) => (&self.listener_tls, "management.listener.ssl_opts", origin.clone()),
+            (None, None) => return self.warn_of_unused_tls(),
+        };
+        let is_own = own.certfile.is_some() || own.keyfile.is_some() || self.amqp_tls.certfile.is_none();
+        let (files, family) = if is_own { (own, family) } else { (&self.amqp_tls, "ssl_options") };
+        match files.decide(family, &origin, &mut self.settings.warnings) {
+            Ok(tls) => self.settings.tls.management = Some(tls),
+            Err(problem) => problems.push(problem),
+        }
+        let listeners = &mut self.settings.listeners;
+        if self.management_tls.at.is_some() {
+            listeners.https = self.https.listens_or(MANAGEMENT_TLS_PORT);
+            if self.management.listens().is_none() {
+                listeners.management = Vec::new();
+            }
+        } else {
+            listeners.https = self.management.listens_or(MANAGEMENT_PORT);
+            listeners.management = Vec::new();
+        }
+    }
+
+    /// Files that nothing uses were meant for something.
+    fn warn_of_unused_tls(&mut self) {
+        let is_used = self.settings.tls.amqp.is_some();
+        if let Some(origin) = self.amqp_tls.at.clone().filter(|_| !is_used && !self.is_tls_deaf) {
+            self.settings.warnings.push(Warning { origin, notice: Notice::NobodyListensWithTls });
+        }
+    }
+
+    /// Who logs in by certificate has to be able to show one.
+    fn decide_external(&mut self, problems: &mut Vec<Problem>) {
+        let mechanisms = &mut self.settings.connection.mechanisms;
+        let is_possible =
+            self.settings.tls.amqp.as_ref().is_some_and(|tls| tls.clients != ClientCertificates::Unasked);
+        if is_possible || !mechanisms.contains(&Mechanism::External) {
+            return;
+        }
+        mechanisms.retain(|mechanism| *mechanism != Mechanism::External);
+        let found = self.mechanisms.values().find(|(name, _)| name == Mechanism::External.name());
+        let Some((_, origin)) = found else { return };
+        let origin = origin.clone();
+        if mechanisms.is_empty() {
+            problems.push(Problem { origin, fault: Fault::ExternalAlone });
+        } else {
+            self.settings.warnings.push(Warning { origin, notice: Notice::ExternalNotOffered });
+        }
     }
 
     /// Nobody is let in without a password unless that is asked for by name.
@@ -201,7 +294,7 @@ impl Draft {
 }
 
 fn mechanism(name: &str) -> Option<Mechanism> {
-    let all = [Mechanism::Plain, Mechanism::AmqPlain, Mechanism::Anonymous];
+    let all = [Mechanism::Plain, Mechanism::AmqPlain, Mechanism::Anonymous, Mechanism::External];
     all.into_iter().find(|mechanism| mechanism.name() == name)
 }
 

@@ -22,7 +22,6 @@ const fn refused(reason: &'static str) -> Verdict {
     Verdict::Refused { reason, unless: &[] }
 }
 
-const TLS: &str = "TLS is not available yet, and connections would be open to be read";
 const BACKEND: &str =
     "users are only looked up in the node itself; another authority would silently not be asked";
 const LATER: &str = "the feature does not exist yet";
@@ -32,13 +31,18 @@ const STDERR: &str = "logs go to the standard error output";
 
 /// Every key of RabbitMQ 3.10 to 4.3 that is not in the table of keys.
 pub(crate) static ROWS: &[Row] = &[
-    (&["listeners.ssl"], Verdict::Refused { reason: TLS, unless: &["none"] }),
-    (&["listeners.ssl.$", "ssl_options.**"], refused(TLS)),
-    (&["management.ssl.**", "management.listener.ssl_opts.**", "prometheus.ssl.**"], refused(TLS)),
-    (&["management.listener.ssl"], Verdict::Refused { reason: TLS, unless: &["false"] }),
     (
-        &["ssl_cert_login_from", "ssl_cert_login_san_index", "ssl_cert_login_san_type", "trust_store.**"],
-        refused("logging in by certificate is not available"),
+        &[
+            "ssl_options.crl_check",
+            "ssl_options.crl_cache",
+            "management.ssl.crl_check",
+            "management.listener.ssl_opts.crl_check",
+        ],
+        Verdict::Refused { reason: "certificates that were revoked would be let in", unless: &["false"] },
+    ),
+    (
+        &["prometheus.ssl.**", "trust_store.**"],
+        refused("it does not exist yet, and what it is to protect would be open"),
     ),
     (
         &[
@@ -219,14 +223,44 @@ pub(crate) static ROWS: &[Row] = &[
         ),
     ),
     (
+        &["ssl_allow_poodle_attack", "num_acceptors.ssl", "amqp_client.**", "amqp10_client.**"],
+        Verdict::NoEffect(ERLANG),
+    ),
+    (
         &[
-            "ssl_handshake_timeout",
-            "ssl_allow_poodle_attack",
-            "num_acceptors.ssl",
-            "amqp_client.**",
-            "amqp10_client.**",
+            "ssl_options.bypass_pem_cache",
+            "ssl_options.client_renegotiation",
+            "ssl_options.dh",
+            "ssl_options.dhfile",
+            "ssl_options.eccs.$",
+            "ssl_options.hibernate_after",
+            "ssl_options.honor_ecc_order",
+            "ssl_options.log_alert",
+            "ssl_options.log_level",
+            "ssl_options.max_fragment_length",
+            "ssl_options.psk_identity",
+            "ssl_options.reuse_sessions",
+            "ssl_options.secure_renegotiate",
+            "ssl_options.signature_algs.$",
+            "management.ssl.backlog",
+            "management.ssl.client_renegotiation",
+            "management.ssl.compress",
+            "management.ssl.dhfile",
+            "management.ssl.honor_ecc_order",
+            "management.ssl.idle_timeout",
+            "management.ssl.inactivity_timeout",
+            "management.ssl.max_keepalive",
+            "management.ssl.request_timeout",
+            "management.ssl.secure_renegotiate",
+            "management.ssl.shutdown_timeout",
+            "management.listener.ssl_opts.client_renegotiation",
+            "management.listener.ssl_opts.dhfile",
+            "management.listener.ssl_opts.honor_ecc_order",
+            "management.listener.ssl_opts.secure_renegotiate",
         ],
-        Verdict::NoEffect("there is no TLS yet"),
+        Verdict::NoEffect(
+            "TLS is that of rustls, which never negotiates anew and has no weak forms to choose from",
+        ),
     ),
     (
         &[

@@ -8,6 +8,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::tls::CIPHERS;
+
+/// What logging in by certificate depends on.
+const EXTERNAL_NEEDS: &str =
+    "logging in by certificate needs `listeners.ssl.default` and `ssl_options.verify = verify_peer`";
+
 /// Where a setting was written.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Origin {
@@ -53,10 +59,24 @@ pub(crate) enum Fault {
     Encrypted(String),
     #[error("`{key}` is not supported, and to go on without it would be unsafe: {reason}")]
     Refused { key: String, reason: &'static str },
-    #[error("none of the `auth_mechanisms` asked for exists here (PLAIN, AMQPLAIN and ANONYMOUS do)")]
+    #[error(
+        "none of the `auth_mechanisms` asked for exists here (PLAIN, AMQPLAIN, ANONYMOUS and EXTERNAL do)"
+    )]
     NoMechanism,
     #[error("`auth_mechanisms` offers ANONYMOUS, but `anonymous_login_user` says that nobody logs in by it")]
     AnonymousNobody,
+    #[error("{EXTERNAL_NEEDS}, and no other mechanism is offered")]
+    ExternalAlone,
+    #[error("a listener with TLS needs `{family}.{key}`")]
+    TlsMissing { family: &'static str, key: &'static str },
+    #[error(
+        "`{family}.fail_if_no_peer_cert` asks for certificates that nobody would look at: it needs `{family}.verify = verify_peer`"
+    )]
+    TlsRequiredUnverified { family: &'static str },
+    #[error("none of `{family}.versions` exists here (tlsv1.3 and tlsv1.2 do)")]
+    TlsNoVersion { family: &'static str },
+    #[error("none of `{family}.ciphers` exists here for the versions asked for; those that exist: {}", CIPHERS.join(", "))]
+    TlsNoCipher { family: &'static str },
     #[error("expected {0}")]
     WrongVariable(&'static str),
     #[error("not supported, and to go on without it would be unsafe: {0}")]
@@ -141,6 +161,18 @@ pub(crate) enum Notice {
     MechanismLeftOut(String),
     #[error("ANONYMOUS is offered only if `auth_mechanisms` has it")]
     AnonymousNotOffered,
+    #[error("EXTERNAL is not offered: {EXTERNAL_NEEDS}")]
+    ExternalNotOffered,
+    #[error("`{family}.verify = verify_none`: nobody looks at the certificates of clients")]
+    ClientsUnverified { family: &'static str },
+    #[error("TLS {0} does not exist here and is not offered")]
+    TlsVersionLeftOut(String),
+    #[error("the cipher suite {0} does not exist here and is not offered")]
+    CipherLeftOut(String),
+    #[error(
+        "`ssl_options` has no effect, since nothing listens with TLS (`listeners.ssl.default = 5671` would)"
+    )]
+    NobodyListensWithTls,
     #[error("logs go to the standard error output, whatever `{0}` says")]
     LogsGoToStderr(&'static str),
 }

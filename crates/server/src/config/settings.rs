@@ -11,12 +11,17 @@ use std::{
 
 use model::{Name, Secret};
 
-use super::problem::Warning;
+use super::{
+    problem::Warning,
+    tls::{LoginFrom, Tls},
+};
 
 /// The port of AMQP without TLS.
 pub(crate) const AMQP_PORT: u16 = 5672;
 /// The port of the HTTP API without TLS.
 pub(crate) const MANAGEMENT_PORT: u16 = 15672;
+/// The port of the HTTP API with TLS.
+pub(crate) const MANAGEMENT_TLS_PORT: u16 = 15671;
 /// Below this RabbitMQ raises its disk alarm unless told otherwise.
 const DISK_FREE_DEFAULT_BYTES: u64 = 50_000_000;
 
@@ -28,6 +33,8 @@ pub(crate) struct Settings {
     /// The node's name as clients see it, `rabbit@host`.
     pub(crate) node_name: String,
     pub(crate) listeners: Listeners,
+    pub(crate) tls: TlsListeners,
+    pub(crate) login_from: LoginFrom,
     pub(crate) first_user: FirstUser,
     /// Definitions that are taken in at every start: a file or a folder.
     pub(crate) definitions: Option<PathBuf>,
@@ -48,10 +55,21 @@ pub(crate) struct Settings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Listeners {
     pub(crate) amqp: Vec<Listen>,
+    /// AMQP over TLS; what [`TlsListeners`] has stands for all of them.
+    pub(crate) amqps: Vec<Listen>,
     /// The HTTP API; empty for none. What nobody asked for is left out where the port is taken.
     pub(crate) management: Vec<Listen>,
+    /// The HTTP API over TLS.
+    pub(crate) https: Vec<Listen>,
     /// The metrics endpoint; empty for none.
     pub(crate) metrics: Vec<Listen>,
+}
+
+/// How TLS is spoken, where it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TlsListeners {
+    pub(crate) amqp: Option<Tls>,
+    pub(crate) management: Option<Tls>,
 }
 
 /// One socket to listen on.
@@ -151,6 +169,8 @@ pub(crate) struct ConnectionLimits {
     pub(crate) message_bytes_max: u64,
     /// From accept to `connection.open-ok`; `None` for no limit.
     pub(crate) handshake_timeout_ms: Option<u64>,
+    /// From accept to the end of TLS's handshake; `None`: the limit above counts alone.
+    pub(crate) tls_handshake_timeout_ms: Option<u64>,
     /// How long a delivery may stay unsettled; `None` for ever.
     pub(crate) consumer_timeout_ms: Option<u64>,
     /// Whether the channel of such a delivery is closed; else the delivery alone is taken back.
@@ -168,6 +188,7 @@ pub(crate) enum Mechanism {
     Plain,
     AmqPlain,
     Anonymous,
+    External,
 }
 
 impl Mechanism {
@@ -177,6 +198,7 @@ impl Mechanism {
             Self::Plain => "PLAIN",
             Self::AmqPlain => "AMQPLAIN",
             Self::Anonymous => "ANONYMOUS",
+            Self::External => "EXTERNAL",
         }
     }
 }
@@ -276,9 +298,13 @@ impl Settings {
             node_name: format!("rabbit@{hostname}"),
             listeners: Listeners {
                 amqp: Listen::loopback(AMQP_PORT),
+                amqps: Vec::new(),
                 management: Listen::if_free(MANAGEMENT_PORT),
+                https: Vec::new(),
                 metrics: Vec::new(),
             },
+            tls: TlsListeners::default(),
+            login_from: LoginFrom::default(),
             definitions: None,
             first_user: FirstUser::default(),
             event_vhost: None,
@@ -331,6 +357,7 @@ impl Default for ConnectionLimits {
             channel_consumers_max: None,
             message_bytes_max: 16 * 1024 * 1024,
             handshake_timeout_ms: Some(10_000),
+            tls_handshake_timeout_ms: Some(5_000),
             consumer_timeout_ms: None,
             timeout_closes_channel: false,
             mechanisms: vec![Mechanism::Plain, Mechanism::AmqPlain],

@@ -1,7 +1,7 @@
 //! The table of every key that has an effect: one row each, which `--describe` prints and the document is made from.
 //!
 //! Keys that start with `harefoot.` are our own; all others mean what they mean to RabbitMQ. Not here: how a value is
-//! read (`key`), RabbitMQ's keys without effect (`foreign`).
+//! read (`key`), RabbitMQ's keys without effect (`foreign`), the rows of TLS (`tls_keys`).
 
 use std::path::PathBuf;
 
@@ -10,6 +10,7 @@ use super::{
     key::{Key, Kind, Range},
     problem::Notice,
     settings::{LogFormat, LogLevel},
+    tls_keys,
 };
 
 const U16_MAX: u64 = u16::MAX as u64;
@@ -24,7 +25,11 @@ const LEVELS: &[&str] =
 const MECHANISMS: &[&str] = &["PLAIN", "AMQPLAIN", "ANONYMOUS", "EXTERNAL", "RABBIT-CR-DEMO"];
 
 /// Every key that has an effect, in the order in which they are described.
-pub(crate) static KEYS: &[Key] = &[
+pub(crate) fn keys() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().chain(tls_keys::TABLES.iter().copied().flatten())
+}
+
+static KEYS: &[Key] = &[
     // Where it listens.
     Key {
         name: "listeners.tcp.$name",

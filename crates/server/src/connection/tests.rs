@@ -137,7 +137,7 @@ fn with_broker(test: impl FnOnce(SocketAddr)) {
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let address = listener.local_addr().unwrap();
     let settings = Arc::new(amqp091::Settings::default());
-    let service = Service { broker: Arc::clone(&broker), settings, connections_max: None };
+    let service = Service { broker: Arc::clone(&broker), settings, connections_max: None, gate: None };
     runtime.spawn(accept(listener, service));
     test(address);
     runtime.shutdown_timeout(PATIENCE);
