@@ -105,7 +105,8 @@ def drive(client: Client, options: argparse.Namespace) -> Row:
         if client.own_broker:
             code, text = call(fill(client.command, places), cwd, env, client.seconds, log)
         else:
-            with Session(options.binary, options.broker, client.port, LOGS / f"{client.name}.broker.log") as broker:
+            certificates = cwd / client.certificates if client.certificates else None
+            with Session(options.binary, options.broker, client.port, LOGS / f"{client.name}.broker.log", certificates) as broker:
                 env.update(broker.variables())
                 spoken = {**places, **{key.lower(): value for key, value in broker.variables().items()}}
                 env.update({key: fill([value], spoken)[0] for key, value in client.env.items()})

@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from .authority import furnish
+
 START_SECONDS = 20
 STOP_SECONDS = 15
 PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
@@ -164,7 +166,8 @@ def carry(near: socket.socket, far: socket.socket) -> None:
 class Session:
     """The broker for one client, as a context: our own process, or the one that `--broker` names."""
 
-    def __init__(self, binary: Path, uri: str, port: int, log: Path):
+    def __init__(self, binary: Path, uri: str, port: int, log: Path, certificates: Path | None = None):
+        self.certificates, self.tls_port = certificates, 0
         self.uri, self.wanted_port, self.log, self.binary = uri, port, log, binary
         self.own: Own | None = None
         self.forward: Forward | None = None
@@ -181,7 +184,11 @@ class Session:
                 self.host, self.port = "127.0.0.1", self.wanted_port
         else:
             self.folder = tempfile.mkdtemp(prefix="harefoot-compat-")
-            self.own = Own(self.binary, Path(self.folder) / "data", self.wanted_port, self.log)
+            config = None
+            if self.certificates:
+                self.tls_port, config = free_port(), Path(self.folder) / "node.conf"
+                config.write_text(furnish(self.certificates, self.tls_port))
+            self.own = Own(self.binary, Path(self.folder) / "data", self.wanted_port, self.log, config)
             try:
                 self.own.start()
             except BrokerError:
@@ -205,5 +212,5 @@ class Session:
         return {
             "AMQP_URI": f"amqp://{self.user}:{self.password}@{self.host}:{self.port}/%2F",
             "AMQP_HOST": self.host, "AMQP_PORT": str(self.port), "AMQP_VHOST": self.vhost,
-            "AMQP_USER": self.user, "AMQP_PASSWORD": self.password,
+            "AMQP_USER": self.user, "AMQP_PASSWORD": self.password, "AMQPS_PORT": str(self.tls_port),
         }

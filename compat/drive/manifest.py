@@ -41,6 +41,8 @@ class Client:
     checkout: str = ""
     # Suites that cannot be told a port.
     port: int = 0
+    # A folder below the source where certificates are put for a node that speaks TLS too, on {amqps_port}.
+    certificates: str = ""
     # The program starts and stops brokers itself (it is given the path of the binary).
     own_broker: bool = False
     # The common list of check names that this client must report, one by one.

@@ -17,8 +17,8 @@ ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT / "compat"))
 
 import pika
-from authority import Authority
 
+from drive.authority import Authority
 from drive.broker import BrokerError, Own, free_port
 
 BINARY, LAPIN, JAVA = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])

@@ -29,3 +29,27 @@ class Authority:
         more.write_text("basicConstraints=CA:false\n" + (f"subjectAltName={san}\n" if san else ""))
         openssl("x509", "-req", "-in", wish, "-CA", self.pem, "-CAkey", self.key, "-CAcreateserial", "-days", days, "-out", cert, "-extfile", more)
         return cert, key
+
+
+def furnish(folder: Path, port: int) -> str:
+    """Puts certificates into a folder, under the names that suites look for; the configuration of a node that has one of them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    authority, stranger = Authority(folder, "ca"), Authority(folder, "stranger")
+    local = "DNS:localhost,IP:127.0.0.1,IP:0:0:0:0:0:0:0:1"
+    made = {
+        "server": authority.sign("node", "/CN=localhost", local, kind="rsa"), "client": authority.sign("shop", "/CN=shop", kind="rsa"),
+        "broken": stranger.sign("foreign", "/CN=shop", kind="rsa"),
+    }
+    names = {"server": ("server_certificate", "server_key"), "client": ("client_certificate", "client_key")}
+    names["broken"] = ("client_certificate_broken", "client_key_broken")
+    for whose, files in made.items():
+        for file, name in zip(files, names[whose], strict=True):
+            file.rename(folder / f"{name}.pem")
+    authority.pem.rename(folder / "ca_certificate.pem")
+    return f"""listeners.ssl.1 = 127.0.0.1:{port}
+ssl_options.cacertfile = {folder}/ca_certificate.pem
+ssl_options.certfile = {folder}/server_certificate.pem
+ssl_options.keyfile = {folder}/server_key.pem
+ssl_options.verify = verify_peer
+ssl_options.fail_if_no_peer_cert = true
+"""
