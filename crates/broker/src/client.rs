@@ -55,6 +55,8 @@ pub struct Client {
     vhost: Name,
     /// How it logged in.
     mechanism: &'static str,
+    /// Acts for whoever runs the node: no permission and no limit is looked at.
+    is_operator: bool,
     /// Where it comes from.
     ends: Option<Ends>,
     protection: Option<Box<Protection>>,
@@ -113,6 +115,7 @@ impl Client {
             user: Name::default(),
             vhost: Name::default(),
             mechanism: "",
+            is_operator: false,
             ends: None,
             protection: None,
             is_traced: Arc::default(),

@@ -31,6 +31,7 @@ mod health;
 mod limits;
 mod messages;
 mod node;
+mod operation;
 mod parameters;
 mod permissions;
 mod policies;
@@ -38,6 +39,30 @@ mod queues;
 mod routes;
 mod users;
 mod vhosts;
+
+/// From where a request comes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Peer {
+    /// From the network: whoever asks logs in.
+    Network(SocketAddr),
+    /// From whoever owns the node's process, or the machine: a request without a login may do everything.
+    Operator,
+}
+
+impl Peer {
+    fn is_loopback(self) -> bool {
+        match self {
+            Self::Network(address) => address.ip().to_canonical().is_loopback(),
+            Self::Operator => true,
+        }
+    }
+}
+
+impl From<SocketAddr> for Peer {
+    fn from(address: SocketAddr) -> Self {
+        Self::Network(address)
+    }
+}
 
 /// The HTTP API of a node.
 pub struct Api {
@@ -82,8 +107,8 @@ impl Api {
     }
 
     /// Answers a request whose body is here as a whole. Waits for the disk.
-    pub fn answer(&self, request: &Request<Bytes>, peer: SocketAddr) -> Response<Bytes> {
-        let outcome = self.outcome(request, peer);
+    pub fn answer(&self, request: &Request<Bytes>, peer: impl Into<Peer>) -> Response<Bytes> {
+        let outcome = self.outcome(request, peer.into());
         if let Err(Problem::Internal) = &outcome {
             tracing::error!(path = request.uri().path(), "an HTTP request failed inside the broker");
         }
@@ -106,7 +131,7 @@ impl Api {
         response
     }
 
-    fn outcome(&self, request: &Request<Bytes>, peer: SocketAddr) -> Result<Shaped, Problem> {
+    fn outcome(&self, request: &Request<Bytes>, peer: Peer) -> Result<Shaped, Problem> {
         let path = parts(request.uri().path()).ok_or_else(|| Problem::bad("the path is not UTF-8"))?;
         let (api, path) = path.split_first().ok_or(Problem::NotFound)?;
         if api != "api" {
@@ -125,10 +150,11 @@ impl Api {
         if !text("accept").is_none_or(is_json_wanted) {
             return Err(Problem::NotAcceptable);
         }
-        let caller = if route.is_open {
-            Caller::nobody()
-        } else {
-            Caller::log_in(&self.broker, text("authorization"), peer.ip().to_canonical().is_loopback())?
+        let authorization = text("authorization");
+        let caller = match peer {
+            _ if route.is_open => Caller::nobody(),
+            Peer::Operator if authorization.is_none() => Caller::operator(),
+            _ => Caller::log_in(&self.broker, authorization, peer.is_loopback())?,
         };
         let call = Call {
             caller,

@@ -100,8 +100,12 @@ impl<'a> Conversation<'a> {
         );
         let mut conversation = Self { api, client, latch };
         let (user, password) = (caller.user.clone(), caller.secret.clone());
-        conversation.command(Command::Authenticate { mechanism: "PLAIN", user, password });
-        conversation.connection_event()?;
+        if caller.is_operator {
+            conversation.client.authenticate_operator(user);
+        } else {
+            conversation.command(Command::Authenticate { mechanism: "PLAIN", user, password });
+            conversation.connection_event()?;
+        }
         conversation.command(Command::Open { vhost: vhost.clone(), client_properties: Table::default() });
         conversation.connection_event()?;
         conversation.ask(SessionCommand::Open)?;

@@ -24,5 +24,5 @@ mod properties;
 mod reply;
 mod world;
 
-pub use api::Api;
+pub use api::{Api, Peer};
 pub use world::{Certificates, Expires, Explain, Identity, Listening, Usage, World};

@@ -17,7 +17,12 @@ pub(crate) struct Caller {
     pub(crate) secret: Secret,
     pub(crate) tags: Vec<Name>,
     pub(crate) is_loopback: bool,
+    /// Runs the node: is entitled to everything, and no permission in a vhost is looked at.
+    pub(crate) is_operator: bool,
 }
+
+/// As whom an operator acts: RabbitMQ's command line has this name.
+const OPERATOR: &str = "rmq-cli";
 
 /// What a tag entitles to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,7 +56,19 @@ impl Right {
 impl Caller {
     /// Whoever asks what anybody may know.
     pub(crate) fn nobody() -> Self {
-        Self { user: Name::default(), secret: Secret::new([]), tags: Vec::new(), is_loopback: false }
+        Self {
+            user: Name::default(),
+            secret: Secret::new([]),
+            tags: Vec::new(),
+            is_loopback: false,
+            is_operator: false,
+        }
+    }
+
+    /// Whoever owns the node's process, or the machine.
+    pub(crate) fn operator() -> Self {
+        let user = Name::parse(OPERATOR).unwrap_or_default();
+        Self { user, secret: Secret::new([]), tags: Vec::new(), is_loopback: true, is_operator: true }
     }
 
     /// Reads an `authorization` header and looks whether it is true.
@@ -71,13 +88,13 @@ impl Caller {
             return Err(Problem::LoginFailed);
         }
         let tags = broker.topology().read().user(&user).map(|user| user.tags.clone()).unwrap_or_default();
-        let caller = Self { user, secret, tags, is_loopback };
+        let caller = Self { user, secret, tags, is_loopback, is_operator: false };
         caller.require(Right::Management)?;
         Ok(caller)
     }
 
     pub(crate) fn has(&self, right: Right) -> bool {
-        self.tags.iter().any(|tag| right.tags().contains(&tag.as_str()))
+        self.is_operator || self.tags.iter().any(|tag| right.tags().contains(&tag.as_str()))
     }
 
     pub(crate) fn require(&self, right: Right) -> Result<(), Problem> {

@@ -15,6 +15,8 @@ pub trait World: Send + Sync + fmt::Debug {
     fn random(&self) -> [u8; 16];
     /// What the node uses of its machine.
     fn usage(&self) -> Usage;
+    /// Has the node stop in order, as soon as this is answered.
+    fn stop(&self);
     /// The certificates with which a protocol of [`Listening`] is spoken; None if it needs none.
     fn certificates(&self, protocol: &str) -> Option<Certificates>;
 }
@@ -75,6 +77,10 @@ pub struct Identity {
     pub processors: usize,
     /// Of the operating system.
     pub process_id: u32,
+    /// Where its data is.
+    pub data_dir: String,
+    /// The files its settings came from.
+    pub config_files: Vec<String>,
 }
 
 /// A socket that the node listens on.

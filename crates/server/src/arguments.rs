@@ -2,7 +2,7 @@
 //!
 //! Not here: what an option is worth against environment and file (`config`).
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -33,6 +33,13 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run the broker (the default).
     Serve(ServeArguments),
+    /// Operate a running broker: every command of RabbitMQ's tools, and more (`harefoot ctl help`).
+    #[command(disable_help_flag = true)]
+    Ctl {
+        /// The command, its arguments and options.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+        words: Vec<OsString>,
+    },
 }
 
 /// How the broker is to run.

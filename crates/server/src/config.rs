@@ -52,6 +52,7 @@ pub(crate) fn resolve(
     let mut draft = Draft::new(Settings::defaults(hostname));
     let mut problems = environment.problems.clone();
     if let Some(file) = file {
+        draft.settings.config_files.push(file.path.to_owned());
         problems.append(&mut read_file(&mut draft, file.text));
     }
     let (mut settings, mut undecidable) = draft.finish();

@@ -8,7 +8,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use management::Api;
+use management::{Api, Peer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -54,7 +54,7 @@ impl Site {
                     let (site, gate) = (self.clone(), gate.clone());
                     tokio::spawn(async move {
                         match gate {
-                            None => site.serve(stream, peer).await,
+                            None => site.serve(stream, Peer::Network(peer)).await,
                             Some(gate) => site.serve_encrypted(stream, peer, &gate).await,
                         }
                         drop(seat);
@@ -71,13 +71,14 @@ impl Site {
     async fn serve_encrypted(&self, stream: TcpStream, peer: SocketAddr, gate: &Gate) {
         let handshake = Box::pin(tokio::time::timeout(gate.timeout(), gate.acceptor().accept(stream)));
         match handshake.await {
-            Ok(Ok(stream)) => self.serve(Box::new(stream), peer).await,
+            Ok(Ok(stream)) => self.serve(Box::new(stream), Peer::Network(peer)).await,
             Ok(Err(error)) => tracing::debug!(%peer, %error, "the handshake of TLS failed for HTTP"),
             Err(_) => tracing::debug!(%peer, "the handshake of TLS took too long for HTTP"),
         }
     }
 
-    async fn serve(&self, stream: impl AsyncRead + AsyncWrite + Unpin, peer: SocketAddr) {
+    /// Serves one connection to its end.
+    pub(crate) async fn serve(&self, stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer) {
         let service =
             service_fn(|request| async move { Ok::<_, Infallible>(self.answer(request, peer).await) });
         let served = http1::Builder::new()
@@ -86,11 +87,11 @@ impl Site {
             .serve_connection(TokioIo::new(stream), service)
             .await;
         if let Err(error) = served {
-            tracing::debug!(%peer, %error, "an HTTP connection broke");
+            tracing::debug!(?peer, %error, "an HTTP connection broke");
         }
     }
 
-    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
+    async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response<Full<Bytes>> {
         let (head, body) = request.into_parts();
         let body = Limited::new(body, Api::body_bytes_max(head.uri.path())).collect();
         let body = match tokio::time::timeout(BODY_TIMEOUT, body).await {

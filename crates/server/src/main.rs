@@ -19,6 +19,7 @@ mod limits;
 mod listener;
 mod log;
 mod node;
+mod operator;
 mod sockets;
 mod surroundings;
 mod threads;
@@ -37,12 +38,16 @@ use anyhow::Context;
 use arguments::{Arguments, Command, ServeArguments};
 use clap::Parser;
 use config::Settings;
+use ctl::Tool;
 use data_folder::DataFolder;
 use environment::Environment;
 use exit::Failure;
 use gates::Gates;
 
 fn main() -> ExitCode {
+    if let Some(code) = command_line() {
+        return code;
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(said) => {
@@ -50,7 +55,11 @@ fn main() -> ExitCode {
             return if said.use_stderr() { ExitCode::from(exit::USAGE) } else { ExitCode::SUCCESS };
         }
     };
-    let Command::Serve(serve_arguments) = arguments.into_command();
+    let serve_arguments = match arguments.into_command() {
+        Command::Serve(arguments) => arguments,
+        // `command_line` has seen to it: this is for the list of commands.
+        Command::Ctl { words } => return ExitCode::from(ctl::run(Tool::Harefoot, words, VERSIONS)),
+    };
     match serve(&serve_arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -60,6 +69,22 @@ fn main() -> ExitCode {
         }
     }
 }
+
+/// The command line for operators, by the name the program is called by or by `ctl`; before anything else is made ready, as
+/// scripts call it many times.
+fn command_line() -> Option<ExitCode> {
+    let mut words = std::env::args_os();
+    let program = words.next()?;
+    let tool = match Tool::from_program(&program) {
+        Some(tool) => tool,
+        None if words.next()? == "ctl" => Tool::Harefoot,
+        None => return None,
+    };
+    Some(ExitCode::from(ctl::run(tool, words, VERSIONS)))
+}
+
+const VERSIONS: ctl::Versions =
+    ctl::Versions { rabbitmq: config::settings::RABBITMQ_VERSION, harefoot: banner::VERSION };
 
 fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
     if arguments.describe {

@@ -30,6 +30,7 @@ use crate::{
     limits,
     listener::Service,
     log::Line,
+    operator::OperatorSocket,
     sockets::Sockets,
     surroundings::Surroundings,
     threads::Threads,
@@ -191,12 +192,20 @@ async fn serve(
         connections_max: settings.connection.connections_max,
         gate: gates.amqp.clone().map(|gate| (gate, is_external.then_some(settings.login_from))),
     };
-    let api = api(settings, broker, surroundings, listening.clone());
+    let api = api(settings, (broker, folder), surroundings, listening.clone());
     if let Some(path) = &settings.definitions {
         definitions::load(&api, path)?;
     }
     add_own_exchanges(broker, settings)?;
-    let mut tasks = sockets.serve(&service, &Site::new(api), &gates);
+    let site = Site::new(api);
+    let operator = OperatorSocket::bind(folder.path());
+    let mut tasks = sockets.serve(&service, &site, &gates);
+    match operator {
+        Ok(socket) => tasks.push(tokio::spawn(socket.accept(site))),
+        Err(error) => {
+            tracing::warn!(%error, "no socket for operators in the data folder: the command line needs --url and a login");
+        }
+    }
     tasks.extend(gates.watch());
     tasks.push(tokio::spawn(async move { watch.run().await }));
     io::stdout()
@@ -216,7 +225,7 @@ async fn serve(
 /// The HTTP API of this node.
 fn api(
     settings: &Settings,
-    broker: &Arc<Broker>,
+    (broker, folder): (&Arc<Broker>, &DataFolder),
     surroundings: Surroundings,
     listening: Vec<Listening>,
 ) -> Api {
@@ -227,6 +236,8 @@ fn api(
         version: banner::VERSION.to_owned(),
         processors: std::thread::available_parallelism().map_or(1, usize::from),
         process_id: std::process::id(),
+        data_dir: folder.path().display().to_string(),
+        config_files: settings.config_files.iter().map(|file| file.display().to_string()).collect(),
     };
     Api::new(Arc::clone(broker), Arc::new(surroundings), in_words, identity, listening)
 }

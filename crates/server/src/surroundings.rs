@@ -1,12 +1,22 @@
 //! What the HTTP API is told of the machine.
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use management::{Certificates, Usage, World};
-use rustix::rand::{GetRandomFlags, getrandom};
+use rustix::{
+    process::{Signal, getpid, kill_process},
+    rand::{GetRandomFlags, getrandom},
+};
 use storage::Engine;
 
 use crate::{config::Settings, connection::wall_clock_ms, gates::Gates, limits};
+
+/// What the answer to whoever had the node stop may take to reach them.
+const ANSWER_TIME: Duration = Duration::from_millis(50);
 
 /// The real world.
 #[derive(Debug)]
@@ -54,6 +64,15 @@ impl World for Surroundings {
 
     fn certificates(&self, protocol: &str) -> Option<Certificates> {
         self.gates.certificates(protocol)
+    }
+
+    fn stop(&self) {
+        std::thread::spawn(|| {
+            std::thread::sleep(ANSWER_TIME);
+            if let Err(error) = kill_process(getpid(), Signal::TERM) {
+                tracing::error!(%error, "cannot tell the node to stop");
+            }
+        });
     }
 
     fn usage(&self) -> Usage {

@@ -40,6 +40,15 @@ impl Client {
         self.events.push_back(Event::AuthenticationRefused { mechanism });
     }
 
+    /// Lets the connection act for the operator of the node, in place of authentication: every permission is granted, no limit
+    /// of connections and channels is looked at, and exclusive queues of others may be touched. Only for whoever owns the
+    /// node's process.
+    pub fn authenticate_operator(&mut self, user: Name) {
+        self.user = user;
+        self.is_operator = true;
+        self.mechanism = "OPERATOR";
+    }
+
     pub(super) fn open(&mut self, vhost: Name, client_properties: &Table) {
         match self.enter(&vhost) {
             Ok(seat) => {
@@ -79,6 +88,9 @@ impl Client {
 
     /// Checks in RabbitMQ's order: the node's limit, the vhost and its limit, the user's limit, permissions.
     fn enter(&self, vhost: &Name) -> Result<Seat, Refusal> {
+        if self.is_operator {
+            return self.enter_as_operator(vhost);
+        }
         let connections_max = self.broker.settings.connections_max;
         if let Some(limit) = connections_max.filter(|max| self.broker.client_count() as u64 > *max) {
             let reason = format!("connection refused: node connection limit ({limit}) is reached");
@@ -95,10 +107,18 @@ impl Client {
         admission.map(|()| seat)
     }
 
+    fn enter_as_operator(&self, vhost: &Name) -> Result<Seat, Refusal> {
+        if self.broker.topology.read().vhost(vhost).is_none() {
+            return Err(Refusal::VhostNotFound { vhost: vhost.clone() });
+        }
+        self.broker.census.enter((vhost, None), (&self.user, None))
+    }
+
     pub(super) fn open_session(&mut self, id: SessionId) {
         let user_max = self.broker.topology.read().user(&self.user).and_then(|user| user.limits.max_channels);
         let settings = &self.broker.settings;
-        let node = (&settings.node, settings.sessions_max);
+        let sessions_max = if self.is_operator { None } else { settings.sessions_max };
+        let node = (&settings.node, sessions_max);
         let event = match self.broker.census.open_session(
             node,
             (&self.user, user_max),

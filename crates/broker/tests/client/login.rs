@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use broker::{Broker, Settings, access::password::PasswordHash};
-use model::{Command, Event, Refusal, Secret, SessionCommand, SessionEvent, message::Properties};
+use model::{Command, Event, Refusal, Secret, SessionCommand, SessionEvent, Table, message::Properties};
 
 use crate::peer::{NoBell, Peer, broker, broker_with, name};
 
@@ -87,7 +87,7 @@ fn names_that_the_broker_makes_up_have_rabbitmqs_shape() {
             no_ack: true,
             exclusive: false,
             nowait: false,
-            arguments: model::Table::default(),
+            arguments: Table::default(),
         }));
         let Some(SessionEvent::Consuming { consumer, .. }) = peer.events().pop() else {
             panic!("no consumer")
@@ -98,4 +98,44 @@ fn names_that_the_broker_makes_up_have_rabbitmqs_shape() {
     made.sort();
     made.dedup();
     assert_eq!(made.len(), 4, "each is another");
+}
+
+/// As RabbitMQ's command line does: whoever runs the node needs no permission, and nobody's exclusive queue stops them.
+#[test]
+fn an_operator_needs_no_permission_and_touches_exclusive_queues() {
+    let broker = broker();
+    let mut owner = Peer::new(&broker);
+    owner.declare_as("mine", |wish| (wish.exclusive, wish.nowait) = (true, true));
+    owner.publish("mine", Properties::default(), "");
+    let mut stranger = Peer::new(&broker);
+    stranger.ask(SessionCommand::PurgeQueue { queue: name("mine"), nowait: false });
+    let refused = stranger.events();
+    assert!(format!("{refused:?}").contains("Refused"), "{refused:?}");
+    let (mut operator, opened) = operator(&broker, "/");
+    assert!(matches!(opened, Event::Opened), "{opened:?}");
+    operator.ask(SessionCommand::Open);
+    operator.events();
+    operator.ask(SessionCommand::PurgeQueue { queue: name("mine"), nowait: false });
+    let purged = operator.events();
+    assert!(format!("{purged:?}").contains("messages: 1"), "{purged:?}");
+}
+
+fn operator(broker: &Arc<Broker>, vhost: &str) -> (Peer, Event) {
+    let mut client = broker.connect(Arc::new(NoBell), true, [1; 16]);
+    client.authenticate_operator(name("operator"));
+    client.handle_command(0, Command::Open { vhost: name(vhost), client_properties: Table::default() });
+    let said = client.poll_event().unwrap();
+    (Peer(client), said)
+}
+
+#[test]
+fn an_operator_comes_in_where_limits_keep_others_out() {
+    let full = Settings { connections_max: Some(0), sessions_max: Some(0), ..Settings::default() };
+    let broker = broker_with(full);
+    let (_, said) = operator(&broker, "nowhere");
+    assert!(matches!(said, Event::Refused(Refusal::VhostNotFound { .. })), "{said:?}");
+    let (mut operator, said) = operator(&broker, "/");
+    assert!(matches!(said, Event::Opened), "{said:?}");
+    operator.ask(SessionCommand::Open);
+    assert!(matches!(operator.events().as_slice(), [SessionEvent::Opened]));
 }

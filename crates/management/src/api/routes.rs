@@ -4,7 +4,7 @@ use http::Method;
 
 use super::{
     Api, bindings, connections, consumers, definitions, delayed, exchanges, health, limits, messages, node,
-    none, parameters, permissions, policies, queues, users, vhosts,
+    none, operation, parameters, permissions, policies, queues, users, vhosts,
 };
 use crate::{call::Call, login::Right, reply::Answer};
 
@@ -195,6 +195,7 @@ fn of_vhosts(path: &[&str]) -> Option<Route> {
         ["queues", _, _, "contents"] => ANYBODY.delete(queues::purge),
         ["queues", _, _, "get"] => ANYBODY.post(messages::get),
         ["queues", _, _, "actions"] => ADMINISTRATOR.post(queues::act),
+        ["harefoot", "stop"] => ADMINISTRATOR.post(operation::stop),
         ["harefoot", "delayed", _, _] => ANYBODY.get(delayed::list).delete(delayed::cancel_all),
         ["harefoot", "delayed", _, _, _] => ANYBODY.delete(delayed::cancel),
         ["bindings"] | ["bindings", _] => ANYBODY.get(bindings::list),

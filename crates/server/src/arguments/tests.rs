@@ -9,7 +9,8 @@ use super::*;
 fn serve(line: &str) -> Result<ServeArguments, clap::error::ErrorKind> {
     let words = std::iter::once("harefoot").chain(line.split_whitespace());
     let arguments = Arguments::try_parse_from(words).map_err(|error| error.kind())?;
-    let Command::Serve(serve) = arguments.into_command();
+    let command = arguments.into_command();
+    let Command::Serve(serve) = command else { panic!("{command:?}") };
     Ok(serve)
 }
 

@@ -16,6 +16,8 @@ use super::{
     tls::{LoginFrom, Tls},
 };
 
+/// The version of RabbitMQ that clients and tools are told unless a setting says another.
+pub(crate) const RABBITMQ_VERSION: &str = "4.0.5";
 /// The port of AMQP without TLS.
 pub(crate) const AMQP_PORT: u16 = 5672;
 /// The port of the HTTP API without TLS.
@@ -47,6 +49,8 @@ pub(crate) struct Settings {
     pub(crate) disk_free_limit: DiskFreeLimit,
     pub(crate) log: Log,
     pub(crate) identity: Identity,
+    /// The file that was read, if there was one.
+    pub(crate) config_files: Vec<PathBuf>,
     /// What was accepted and has no effect, or is likely a slip: to be logged once, at the start.
     pub(crate) warnings: Vec<Warning>,
 }
@@ -318,7 +322,8 @@ impl Settings {
                 has_exchange: false,
                 exchange_level: LogLevel::Info,
             },
-            identity: Identity { product: "RabbitMQ".to_owned(), version: "4.0.5".to_owned() },
+            identity: Identity { product: "RabbitMQ".to_owned(), version: RABBITMQ_VERSION.to_owned() },
+            config_files: Vec::new(),
             warnings: Vec::new(),
         }
     }

@@ -1,0 +1,144 @@
+"""The command line against the real binary: transcripts of RabbitMQ by shape, prompts, the way to the node."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(HERE))
+
+import pika
+import transcript
+
+from drive.broker import BrokerError, Own, free_port
+
+TOOLS = ["rabbitmqctl", "rabbitmq-diagnostics", "rabbitmq-queues", "rabbitmq-streams", "rabbitmq-plugins", "rabbitmq-upgrade"]
+# In this order: what one leaves behind, another finds.
+TRANSCRIPTS = [
+    "errors", "add_vhost", "add_user", "change_password", "set_user_tags", "set_permissions", "topic_permissions",
+    "list_users", "list_vhosts", "list_permissions", "list_user_permissions", "list_exchanges", "list_queues",
+    "list_bindings", "list_consumers", "list_connections", "purge_queue", "delete_queue", "status",
+    "cluster_status", "export_definitions", "import_definitions", "clear_permissions", "delete_user", "delete_vhost",
+]
+failed = False
+
+
+def verdict(name: str, good: bool, wrong: object = "") -> None:
+    global failed
+    failed = failed or not good
+    print(f"ok {name}" if good else f"FAIL {name}: {str(wrong)[:900]!r}", flush=True)
+
+
+class Shell:
+    """Calls the tools by their names, as scripts do."""
+
+    def __init__(self, binary: Path, folder: Path, data: Path):
+        self.bin, self.folder = folder / "bin", folder
+        self.bin.mkdir()
+        for tool in TOOLS:
+            (self.bin / tool).symlink_to(binary)
+        (self.bin / "harefoot").symlink_to(binary)
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("HAREFOOT_", "RABBITMQ_"))}
+        self.env = kept | {"HAREFOOT_DATA_DIR": str(data), "PATH": f"{self.bin}:{os.environ['PATH']}"}
+
+    def call(self, command: list[str] | str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess:
+        words = transcript.words(command) if isinstance(command, str) else command
+        return subprocess.run(
+            words, input=stdin, capture_output=True, text=True, timeout=60, cwd=self.folder, env=self.env | variables, check=False
+        )
+
+
+def transcripts(shell: Shell) -> None:
+    """Every command of every transcript."""
+    known = transcript.differences()
+    for name in TRANSCRIPTS:
+        wrong = []
+        for step in transcript.read(HERE / "transcripts" / f"{name}.txt"):
+            difference = known.get(step.command)
+            if difference:
+                difference.is_used = True
+            command = step.command.replace("/var/lib/rabbitmq/", f"{shell.folder}/files/")
+            done = shell.call(command, step.stdin)
+            for what in transcript.compare(
+                step, difference, *(text.replace(f"{shell.folder}/files/", "/var/lib/rabbitmq/") for text in (done.stdout, done.stderr)),
+                done.returncode,
+            ):
+                wrong.append(f"{step.command}: {what}")
+        verdict(f"transcript/{name}", not wrong, "\n".join(wrong))
+    unused = [command for command, difference in known.items() if not difference.is_used]
+    verdict("transcript/every-difference-is-one", not unused, unused)
+
+
+def prepare(shell: Shell, own: Own):
+    """The state in which the transcripts were taken, as far as they show it."""
+    files = shell.folder / "files"
+    files.mkdir()
+    (files / "bad.json").write_text("{", encoding="utf-8")
+    done = shell.call(["rabbitmqctl", "import_definitions", str(HERE / "definitions.json")])
+    verdict("import-definitions", done.returncode == 0, done.stderr)
+    connection = pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", own.port))
+    channel = connection.channel()
+    channel.queue_declare("tmp.exclusive", exclusive=True)
+    channel.queue_declare("tmp.autodelete", auto_delete=True)
+    channel.basic_publish("", "dq2", b"one")
+    channel.basic_consume("orders.work", lambda *_: None, consumer_tag="ctag-worker-1")
+    channel.basic_consume("tmp.autodelete", lambda *_: None)
+    return connection
+
+
+def ways(shell: Shell, own: Own) -> None:
+    """To the node: by its folder, of any length, and by a URL."""
+    done = shell.call(["rabbitmqctl", "-q", "--data-dir", "nowhere", "list_users"])
+    verdict("way/no-node", done.returncode == 69 and "there is no socket of a node" in done.stderr, done)
+    url = f"http://127.0.0.1:{own.http}"
+    done = shell.call(["rabbitmqctl", "-q", "list_users"], HAREFOOT_URL=url, HAREFOOT_USER="guest", HAREFOOT_PASSWORD="guest")
+    verdict("way/url", done.returncode == 0 and "guest\t" in done.stdout, done)
+    done = shell.call(["rabbitmqctl", "-q", "--url", url, "--user", "guest", "list_users"], HAREFOOT_PASSWORD="wrong")
+    verdict("way/url-wrong-password", done.returncode == 69 and "Login failed" in done.stderr, done)
+    done = shell.call(["rabbitmqctl", "-q", "--url", url, "list_users"])
+    verdict("way/url-without-user", done.returncode == 78, done)
+    done = shell.call(["rabbitmqctl", "-n", "other@elsewhere", "delete_vhost", "shop"])
+    verdict("way/another-node-is-not-this-one", done.returncode == 69 and "other@elsewhere" in done.stderr, done)
+    done = shell.call("harefoot ctl -q list_vhosts")
+    verdict("way/harefoot-ctl", done.returncode == 0 and "shop" in done.stdout, done)
+    deep = shell.folder / "/".join(["a-long-name-of-a-folder"] * 10)
+    deep.mkdir(parents=True)
+    far = Own(own.binary, deep / "data")
+    try:
+        far.start()
+        done = shell.call(["rabbitmqctl", "-q", "--data-dir", str(deep / "data"), "list_users"])
+        verdict("way/a-path-of-any-length", done.returncode == 0 and "guest\t" in done.stdout, done)
+        done = shell.call(["rabbitmqctl", "--data-dir", str(deep / "data"), "shutdown"])
+        verdict("shutdown", done.returncode == 0 and "successfully shut down" in done.stdout, done)
+        verdict("shutdown/in-order", far.child.wait(10) == 0, far.child.returncode)
+    finally:
+        far.kill()
+
+
+def main() -> None:
+    binary = Path(sys.argv[1]).resolve()
+    folder = Path(tempfile.mkdtemp(prefix="harefoot-ctl-"))
+    data = folder / "data"
+    own = Own(binary, data, http=free_port())
+    try:
+        own.start()
+        shell = Shell(binary, folder, data)
+        connection = prepare(shell, own)
+        ways(shell, own)
+        transcripts(shell)
+        connection.close()
+        own.stop()
+    except (BrokerError, subprocess.TimeoutExpired) as error:
+        verdict("broker", False, error)
+    finally:
+        own.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

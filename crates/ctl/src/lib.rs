@@ -1,0 +1,70 @@
+//! The command line for operators: `harefoot ctl COMMAND`, and RabbitMQ's tools by their names.
+//!
+//! ```text
+//! arguments → line → command → Node (the HTTP API, over the operator's socket or a URL) → output
+//! ```
+//! [`run`] takes the arguments and gives the exit code. What there is stands in one table, [`commands`]; what a tool, an option
+//! or a number of arguments is worth is decided by it and nowhere else. Texts, columns, framing and exit codes are those of
+//! RabbitMQ 4, but where it answers with a stack trace, or succeeds at what it did not do.
+//!
+//! Nothing here knows the broker: everything goes through the HTTP API, so that what an operator can do is what the API can.
+
+#![warn(missing_docs)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a command line touches the world: terminal, files, sockets, time"
+)]
+
+mod call;
+mod command;
+mod commands;
+mod exchange;
+mod failure;
+mod line;
+mod near;
+mod node;
+mod output;
+mod password;
+mod place;
+mod table;
+mod term;
+mod tool;
+mod usage;
+
+use std::{
+    ffi::OsString,
+    io::{self, Write},
+};
+
+pub use tool::Tool;
+
+/// What the program says of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Versions {
+    /// The version of RabbitMQ that tools are told.
+    pub rabbitmq: &'static str,
+    /// Harefoot's own.
+    pub harefoot: &'static str,
+}
+
+/// Carries out one command line, without the program's name, and gives the code to exit with: 0, or one of `sysexits.h`.
+pub fn run(tool: Tool, arguments: impl IntoIterator<Item = OsString>, versions: Versions) -> u8 {
+    let mut words = Vec::new();
+    for argument in arguments {
+        let Ok(word) = argument.into_string() else {
+            return tell("Error (argument validation): the arguments are not UTF-8", failure::USAGE);
+        };
+        words.push(word);
+    }
+    match line::Line::parse(tool, words).and_then(|line| call::carry_out(line, versions)) {
+        Ok(()) => 0,
+        Err(failure) if failure.is_silent() => failure.code(),
+        Err(failure) => tell(&failure.to_string(), failure.code()),
+    }
+}
+
+fn tell(text: &str, code: u8) -> u8 {
+    // There is nowhere to report that the standard error output is closed.
+    writeln!(io::stderr(), "{text}").unwrap_or_default();
+    code
+}
