@@ -1,5 +1,6 @@
 """The command line against the real binary: transcripts of RabbitMQ by shape, prompts, the way to the node."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -11,7 +12,9 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 sys.path.insert(0, str(HERE))
 
+import lines
 import pika
+import prompts
 import transcript
 
 from drive.broker import BrokerError, Own, free_port
@@ -20,7 +23,8 @@ TOOLS = ["rabbitmqctl", "rabbitmq-diagnostics", "rabbitmq-queues", "rabbitmq-str
 # In this order: what one leaves behind, another finds.
 TRANSCRIPTS = [
     "errors", "add_vhost", "add_user", "change_password", "set_user_tags", "set_permissions", "topic_permissions",
-    "list_users", "list_vhosts", "list_permissions", "list_user_permissions", "list_exchanges", "list_queues",
+    "set_policy", "list_policies", "clear_policy", "parameters", "limits", "feature_flags", "misc", "diagnostics",
+    "queues_tool", "streams_tool", "plugins", "shovel_federation", "connections_ops", "list_users", "list_vhosts", "list_permissions", "list_user_permissions", "list_exchanges", "list_queues",
     "list_bindings", "list_consumers", "list_connections", "purge_queue", "delete_queue", "status",
     "cluster_status", "export_definitions", "import_definitions", "clear_permissions", "delete_user", "delete_vhost",
 ]
@@ -119,6 +123,32 @@ def ways(shell: Shell, own: Own) -> None:
         far.kill()
 
 
+def pipes(shell: Shell) -> None:
+    """Whoever reads the output may stop; no colour goes into a pipe; JSON whatever happens."""
+    done = shell.call(["sh", "-c", "rabbitmqctl help | head -n 1; rabbitmqctl list_exchanges | head -n 1"])
+    verdict("pipe/a-broken-one-ends-quietly", done.returncode == 0 and not done.stderr, done)
+    done = shell.call("rabbitmqctl status")
+    verdict("pipe/no-colour", done.returncode == 0 and "\x1b" not in done.stdout, done)
+    for command, code in [("rabbitmqctl --json list_queues", 0), ("rabbitmqctl --json delete_vhost nope", 65), ("rabbitmqctl --json status", 0)]:
+        done = shell.call(command)
+        answer = json.loads(done.stdout)
+        good = done.returncode == code and answer["schema"] == 1 and answer["ok"] == (code == 0) and answer.get("code", 0) == code
+        verdict(f"json/{command.split()[2]}", good and not done.stderr, done)
+    links = shell.folder / "links"
+    links.mkdir()
+    done = shell.call(["harefoot", "ctl", "install-links", str(links)])
+    again = shell.call([str(links / "rabbitmq-diagnostics"), "-q", "check_running"])
+    verdict("install-links", done.returncode == 0 and again.returncode == 0, (done, again))
+
+
+def made_up_lines(shell: Shell) -> None:
+    tools = [*TOOLS, "harefoot ctl"]
+    wrong = lines.every_command(shell, tools)
+    verdict("lines/every-command", not wrong, "\n".join(wrong))
+    wrong = lines.made_up(shell, tools, 700)
+    verdict("lines/made-up", not wrong, "\n".join(wrong))
+
+
 def main() -> None:
     binary = Path(sys.argv[1]).resolve()
     folder = Path(tempfile.mkdtemp(prefix="harefoot-ctl-"))
@@ -130,8 +160,15 @@ def main() -> None:
         connection = prepare(shell, own)
         ways(shell, own)
         transcripts(shell)
+        prompts.check(shell, verdict)
+        pipes(shell)
         connection.close()
+        made_up_lines(shell)
+        done = shell.call("rabbitmqctl -q list_users")
+        verdict("lines/the-node-is-still-there", done.returncode == 0, done)
         own.stop()
+        wrong = lines.made_up(shell, [*TOOLS, "harefoot ctl"], 300)
+        verdict("lines/made-up-without-a-node", not wrong, "\n".join(wrong))
     except (BrokerError, subprocess.TimeoutExpired) as error:
         verdict("broker", False, error)
     finally:

@@ -3,24 +3,52 @@
 use crate::{command::Command, tool::Tool};
 
 mod about;
+mod connections;
 mod definitions;
+mod diagnostics;
+mod features;
+mod health;
 mod lifecycle;
+mod limits;
+mod links;
 mod lists;
+mod meaningless;
+mod parameters;
 mod permissions;
+mod plugins;
+mod policies;
 mod queues;
+mod replicas;
+mod settings;
 mod status;
+mod streams;
+mod upgrade;
 mod users;
 mod vhosts;
 mod waiting;
 
 const ALL: &[&[Command]] = &[
     about::COMMANDS,
+    connections::COMMANDS,
     definitions::COMMANDS,
+    diagnostics::COMMANDS,
+    features::COMMANDS,
+    health::COMMANDS,
     lifecycle::COMMANDS,
+    limits::COMMANDS,
+    links::COMMANDS,
     lists::COMMANDS,
+    meaningless::COMMANDS,
+    parameters::COMMANDS,
     permissions::COMMANDS,
+    plugins::COMMANDS,
+    policies::COMMANDS,
     queues::COMMANDS,
+    replicas::COMMANDS,
+    settings::COMMANDS,
     status::COMMANDS,
+    streams::COMMANDS,
+    upgrade::COMMANDS,
     users::COMMANDS,
     vhosts::COMMANDS,
 ];

@@ -189,6 +189,11 @@ impl Node {
         )))
     }
 
+    /// What it is told about who asks.
+    pub(crate) fn authorization(&self) -> Option<String> {
+        self.authorization.clone()
+    }
+
     /// Whether it is on this machine, reached by its socket.
     pub(crate) fn is_local(&self) -> bool {
         matches!(self.place, Place::Folder(_))
