@@ -19,6 +19,7 @@ ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT / "compat"))
 
 import pika
+import statistics_of_api as statistics
 
 from drive.broker import BrokerError, Own, free_port
 
@@ -386,6 +387,7 @@ def main() -> int:
             lists(api)
             definitions(api, broker)
             definitions_at_start(binary, work)
+            statistics.check(api, broker.port, verdict)
             rabbitmqadmin(broker, work)
         finally:
             broker.stop()

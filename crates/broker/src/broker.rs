@@ -290,6 +290,17 @@ impl Broker {
         self.queues.read().get(&record.id.0).cloned()
     }
 
+    /// Whether the queue with this number is still there.
+    pub fn has_queue(&self, number: u64) -> bool {
+        self.queues.read().contains_key(&number)
+    }
+
+    /// How long deliveries of a queue may stay unsettled, in milliseconds; None: for ever.
+    pub fn consumer_timeout_ms(&self, record: &QueueRecord) -> Option<u64> {
+        let own = self.queue(record).and_then(|queue| queue.consumer_timeout_ms());
+        own.or(self.settings.consumer_timeout_ms)
+    }
+
     /// The live queues with these ids; one that is gone is left out.
     pub(crate) fn live_queues(&self, ids: &[QueueId]) -> Arc<[Arc<Queue>]> {
         let queues = self.queues.read();

@@ -21,7 +21,7 @@ use crate::{
     access::Granted,
     broker::Broker,
     census::Seat,
-    connected::{Connected, Ends, Protection},
+    connected::{Connected, Ends, Protection, Tuned},
     counts::Traffic,
     mailbox::{Delivery, Mail, Mailbox, Notice},
     name_maker::NameMaker,
@@ -148,6 +148,14 @@ impl Client {
     /// Says where the connection comes from, for operators. To be called before it enters a vhost.
     pub fn set_ends(&mut self, ends: Ends) {
         self.ends = Some(ends);
+    }
+
+    /// Says what was agreed on, for operators. To be called once it is in a vhost.
+    pub fn set_tuned(&self, tuned: Tuned) {
+        if let Some(connected) = &self.connected {
+            // It is agreed on once.
+            let _ = connected.tuned.set(tuned);
+        }
     }
 
     /// Bytes in and out, for whoever drives the connection to keep.

@@ -8,7 +8,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
 };
@@ -114,6 +114,17 @@ impl Views {
     }
 }
 
+/// What was agreed on when the connection was made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tuned {
+    /// Bytes of the largest frame; 0: no limit.
+    pub frame_max: u32,
+    /// Sessions at the same time; 0: no limit.
+    pub sessions_max: u16,
+    /// Seconds between heartbeats; 0: none.
+    pub heartbeat_s: u16,
+}
+
 /// A connection that is in a vhost.
 #[derive(Debug)]
 pub struct Connected {
@@ -136,6 +147,7 @@ pub struct Connected {
     pub(crate) sessions: AtomicU32,
     pub(crate) views: Mutex<Views>,
     pub(crate) traffic: Arc<Traffic>,
+    pub(crate) tuned: OnceLock<Tuned>,
     pub(crate) restraint: Restraint,
     pub(crate) mailbox: Arc<Mailbox>,
 }
@@ -160,6 +172,11 @@ impl Connected {
     /// Its sessions, in the order in which they were opened.
     pub fn session_views(&self) -> Vec<Arc<SessionView>> {
         self.views.lock().live.clone()
+    }
+
+    /// What was agreed on, if there was anything to agree on.
+    pub fn tuned(&self) -> Option<Tuned> {
+        self.tuned.get().copied()
     }
 
     /// Bytes and the like.
@@ -210,6 +227,10 @@ struct Registered {
 pub struct Totals {
     /// By vhost, as long as there is one.
     pub by_vhost: BTreeMap<Name, SessionTotals>,
+    /// Bytes that came in and went out, vhosts that are gone included.
+    pub node_bytes: (u64, u64),
+    /// Bytes that came in and went out, by vhost, as long as there is one.
+    pub bytes: BTreeMap<Name, (u64, u64)>,
     /// All together, vhosts that are gone included.
     pub node: SessionTotals,
     /// Messages published by their size: of each class of [`SIZE_BOUNDS`], and beyond.
@@ -225,6 +246,10 @@ impl Totals {
         self.node = self.node.plus(&totals);
         let of_vhost = self.by_vhost.entry(one.vhost.clone()).or_default();
         *of_vhost = of_vhost.plus(&totals);
+        for (received, sent) in [&mut self.node_bytes, self.bytes.entry(one.vhost.clone()).or_default()] {
+            *received = received.wrapping_add(one.traffic.received_bytes.get());
+            *sent = sent.wrapping_add(one.traffic.sent_bytes.get());
+        }
         for (size, more) in self.sizes.iter_mut().zip(sizes) {
             *size = size.wrapping_add(more);
         }
@@ -247,7 +272,9 @@ impl Register {
 
     /// A vhost is gone.
     pub(crate) fn forget(&self, vhost: &str) {
-        self.0.lock().past.by_vhost.remove(vhost);
+        let mut registered = self.0.lock();
+        registered.past.by_vhost.remove(vhost);
+        registered.past.bytes.remove(vhost);
     }
 
     /// In the order in which they came.

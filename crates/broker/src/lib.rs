@@ -38,7 +38,7 @@ pub mod topology;
 
 pub use broker::{Broker, Settings};
 pub use client::Client;
-pub use connected::{Connected, ConnectionState, Ends, PeerCertificate, Protection, Totals};
+pub use connected::{Connected, ConnectionState, Ends, PeerCertificate, Protection, Totals, Tuned};
 pub use mailbox::{Bell, Mailbox};
 pub use metadata::RecoveryError;
 pub use topology::First;

@@ -30,6 +30,7 @@ use crate::{
 };
 
 mod books;
+mod capacity;
 mod cold;
 mod consumers;
 mod delivery;
@@ -47,6 +48,7 @@ mod transfer;
 mod waiting;
 
 use books::Books;
+use capacity::Capacity;
 use consumers::Consumers;
 pub(crate) use consumers::{Consumer, SessionLimit};
 pub use consumers::{ConsumerKey, ConsumerRecord};
@@ -147,6 +149,8 @@ struct State {
     /// What the node's memory account knows of this queue.
     accounted: u64,
     books: Books,
+    /// None without consumers.
+    capacity: Option<Box<Capacity>>,
     /// When it will be woken.
     armed_ms: Option<u64>,
     /// When it was last used, for its expiry.
@@ -196,6 +200,7 @@ impl Queue {
             had_consumer: false,
             accounted: 0,
             books: Books::new(&record, ledger),
+            capacity: None,
             armed_ms: None,
             used_ms: 0,
         };

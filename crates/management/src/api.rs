@@ -9,7 +9,6 @@ use broker::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use model::{Name, Refusal};
-use serde_json::Value as Json;
 
 use crate::{
     call::{Call, Object, Query, parts},
@@ -18,10 +17,12 @@ use crate::{
     login::{Caller, Right},
     problem::Problem,
     reply::{Answer, Reply},
+    samples,
     world::{Explain, Identity, Listening, World},
 };
 
 mod bindings;
+mod channels;
 mod connections;
 mod consumers;
 mod definitions;
@@ -37,6 +38,7 @@ mod permissions;
 mod policies;
 mod queues;
 mod routes;
+mod statistics;
 mod users;
 mod vhosts;
 
@@ -71,6 +73,7 @@ pub struct Api {
     explain: Explain,
     identity: Identity,
     listening: Vec<Listening>,
+    samples: samples::Shared,
 }
 
 impl fmt::Debug for Api {
@@ -88,7 +91,7 @@ impl Api {
         identity: Identity,
         listening: Vec<Listening>,
     ) -> Self {
-        Self { broker, world, explain, identity, listening }
+        Self { broker, world, explain, identity, listening, samples: samples::Shared::default() }
     }
 
     /// The most bytes of a body: definitions are large, the rest is not.
@@ -106,6 +109,12 @@ impl Api {
         loaded.map_err(|problem| problem.reason())
     }
 
+    /// Takes samples of what is counted: to be called every [`TICK_MS`](crate::TICK_MS) by whoever keeps time.
+    pub fn take_samples(&self) {
+        let usage = self.world.usage();
+        self.samples.write().take(&self.broker, &usage, self.world.now_ms());
+    }
+
     /// Answers a request whose body is here as a whole. Waits for the disk.
     pub fn answer(&self, request: &Request<Bytes>, peer: impl Into<Peer>) -> Response<Bytes> {
         let outcome = self.outcome(request, peer.into());
@@ -114,7 +123,7 @@ impl Api {
         }
         let mut response = match outcome {
             Ok((status, body, header)) => {
-                let mut response = respond(status, body.as_ref());
+                let mut response = respond(status, body);
                 if let Some((name, text)) = header
                     && let Ok(value) = HeaderValue::try_from(text)
                 {
@@ -229,16 +238,16 @@ fn of_invalid(invalid: &Invalid) -> Problem {
 }
 
 /// Status, body, and a header that goes with them.
-type Shaped = (StatusCode, Option<Json>, Option<(HeaderName, String)>);
+type Shaped = (StatusCode, Option<Bytes>, Option<(HeaderName, String)>);
 
 fn shape(reply: Reply, query: &Query) -> Result<Shaped, Problem> {
     Ok(match reply {
         Reply::Object(object) => {
             let object =
                 query.get("columns").map_or_else(|| object.clone(), |columns| list::cut(&object, columns));
-            (StatusCode::OK, Some(object), None)
+            (StatusCode::OK, Some(object.to_string().into()), None)
         }
-        Reply::List(rows) => (StatusCode::OK, Some(list::shape(rows, query)?), None),
+        Reply::List(rows) => (StatusCode::OK, Some(list::shape(rows, query)?.into()), None),
         Reply::Created(location) => {
             (StatusCode::CREATED, None, location.map(|place| (header::LOCATION, place)))
         }
@@ -253,12 +262,12 @@ fn is_json_wanted(accept: &str) -> bool {
     })
 }
 
-fn respond(status: StatusCode, body: Option<&Json>) -> Response<Bytes> {
-    let bytes = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
-    let mut response = Response::new(bytes);
+fn respond(status: StatusCode, body: Option<Bytes>) -> Response<Bytes> {
+    let has_body = body.is_some();
+    let mut response = Response::new(body.unwrap_or_default());
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    if body.is_some() {
+    if has_body {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     }
@@ -266,7 +275,7 @@ fn respond(status: StatusCode, body: Option<&Json>) -> Response<Bytes> {
 }
 
 fn refuse(problem: &Problem) -> Response<Bytes> {
-    let mut response = respond(problem.status(), problem.body().as_ref());
+    let mut response = respond(problem.status(), problem.body().map(|body| body.to_string().into()));
     let headers = response.headers_mut();
     match problem {
         Problem::NoCredentials | Problem::LoginFailed => {

@@ -19,10 +19,13 @@ mod call;
 mod conversation;
 mod list;
 mod login;
+mod moment;
 mod problem;
 mod properties;
 mod reply;
+mod samples;
 mod world;
 
 pub use api::{Api, Peer};
+pub use samples::TICK_MS;
 pub use world::{Certificates, Expires, Explain, Identity, Listening, Usage, World};

@@ -1,11 +1,12 @@
 //! Lists: filtered by name, sorted, paged, cut to columns. Once for all resources.
 //!
-//! A row knows its name; the rest of it is made only if it is shown or sorted by: a page of 100 of 100,000 queues costs
-//! 100 rows.
+//! A row knows its name; the rest of it is made only if it is shown or sorted by, and is written out at once: a page of 100 of
+//! 100,000 queues costs 100 rows, and all of them cost one row at a time beside their text.
 
 use std::{cmp::Ordering, fmt};
 
 use regex::RegexBuilder;
+use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 
 use crate::{call::Query, problem::Problem};
@@ -15,26 +16,101 @@ const PAGE_SIZE_MAX: usize = 500;
 /// Bytes of a compiled regular expression.
 const REGEX_BYTES_MAX: usize = 1024 * 1024;
 
-/// One item of a list.
-pub(crate) struct Row {
-    name: String,
-    make: Box<dyn FnOnce() -> Json>,
+/// What a row is of.
+pub(crate) trait Item {
+    fn name(&self) -> &str;
+
+    /// All of it, as it is now.
+    fn value(&self) -> Json;
+
+    /// The same, as text.
+    fn write(&self, out: &mut Vec<u8>) {
+        put_text(out, &self.value());
+    }
+
+    /// What it is sorted by.
+    fn key(&self, path: &str) -> Option<Json> {
+        at(&self.value(), path).cloned()
+    }
 }
+
+/// One item of a list.
+pub(crate) struct Row(Box<dyn Item>);
 
 impl fmt::Debug for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Row").field(&self.name).finish()
+        f.debug_tuple("Row").field(&self.0.name()).finish()
+    }
+}
+
+struct Made(String, Json);
+
+impl Item for Made {
+    fn name(&self) -> &str {
+        &self.0
+    }
+
+    fn value(&self) -> Json {
+        self.1.clone()
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        put_text(out, &self.1);
+    }
+
+    fn key(&self, path: &str) -> Option<Json> {
+        at(&self.1, path).cloned()
+    }
+}
+
+struct Making<F>(String, F);
+
+impl<T: Serialize, F: Fn() -> T> Item for Making<F> {
+    fn name(&self) -> &str {
+        &self.0
+    }
+
+    fn value(&self) -> Json {
+        to_value(&(self.1)())
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        put_text(out, &(self.1)());
+    }
+}
+
+/// Puts the fields of an object into another.
+pub(crate) fn put_fields(into: &mut Map<String, Json>, shown: &impl Serialize) {
+    if let Json::Object(fields) = to_value(shown) {
+        into.extend(fields);
+    }
+}
+
+/// What we make ourselves has texts for keys, and can be written.
+pub(crate) fn to_value(shown: &impl Serialize) -> Json {
+    serde_json::to_value(shown).unwrap_or_default()
+}
+
+pub(crate) fn put_text(out: &mut Vec<u8>, shown: &impl Serialize) {
+    let before = out.len();
+    if serde_json::to_writer(&mut *out, shown).is_err() {
+        out.truncate(before);
+        out.extend_from_slice(b"null");
     }
 }
 
 impl Row {
     /// A row that is made when it is wanted.
-    pub(crate) fn new(name: impl Into<String>, make: impl FnOnce() -> Json + 'static) -> Self {
-        Self { name: name.into(), make: Box::new(make) }
+    pub(crate) fn new<T: Serialize>(name: impl Into<String>, make: impl Fn() -> T + 'static) -> Self {
+        Self(Box::new(Making(name.into(), make)))
     }
 
     pub(crate) fn made(name: impl Into<String>, value: Json) -> Self {
-        Self::new(name, || value)
+        Self(Box::new(Made(name.into(), value)))
+    }
+
+    pub(crate) fn of(item: impl Item + 'static) -> Self {
+        Self(Box::new(item))
     }
 }
 
@@ -46,12 +122,12 @@ struct Page {
 }
 
 /// Makes of the rows what the query asks for: an array, or a page with its counts.
-pub(crate) fn shape(mut rows: Vec<Row>, query: &Query) -> Result<Json, Problem> {
+pub(crate) fn shape(mut rows: Vec<Row>, query: &Query) -> Result<Vec<u8>, Problem> {
     let page = page(query)?;
     let total = rows.len();
     if page.is_some() {
         let is_wanted = name_filter(query)?;
-        rows.retain(|row| is_wanted(&row.name));
+        rows.retain(|row| is_wanted(row.0.name()));
     }
     let filtered = rows.len();
     let sort = query.get("sort").filter(|path| !path.is_empty());
@@ -60,42 +136,55 @@ pub(crate) fn shape(mut rows: Vec<Row>, query: &Query) -> Result<Json, Problem> 
         None => 0..filtered,
         Some(page) => extent(page, filtered)?,
     };
-    let items: Vec<Json> = match sort {
-        Some("name") => {
-            rows.sort_by(|one, other| one.name.cmp(&other.name));
-            if is_reversed {
-                rows.reverse();
-            }
-            made(rows, window)
-        }
+    match sort {
+        Some("name") => rows.sort_by(|one, other| one.0.name().cmp(other.0.name())),
         Some(path) => {
-            let mut items = made(rows, 0..filtered);
-            items.sort_by(|one, other| order(at(one, path), at(other, path)));
-            if is_reversed {
-                items.reverse();
-            }
-            items.into_iter().skip(window.start).take(window.len()).collect()
+            let mut keyed: Vec<(Option<Json>, Row)> =
+                rows.into_iter().map(|row| (row.0.key(path), row)).collect();
+            keyed.sort_by(|(one, _), (other, _)| order(one.as_ref(), other.as_ref()));
+            rows = keyed.into_iter().map(|(_, row)| row).collect();
         }
-        None => made(rows, window),
-    };
-    let items: Vec<Json> = match query.get("columns") {
-        Some(columns) => items.iter().map(|item| cut(item, columns)).collect(),
-        None => items,
-    };
-    let Some(page) = page else { return Ok(Json::Array(items)) };
-    Ok(json!({
-        "filtered_count": filtered,
-        "item_count": items.len(),
-        "items": items,
-        "page": page.number,
-        "page_count": filtered.div_ceil(page.size),
-        "page_size": page.size,
-        "total_count": total,
-    }))
+        None => {}
+    }
+    if is_reversed && sort.is_some() {
+        rows.reverse();
+    }
+    let count = window.len();
+    let shown = rows.iter().skip(window.start).take(count);
+    let mut out = Vec::new();
+    if page.is_some() {
+        out.extend_from_slice(b"{\"items\":");
+    }
+    write_all(shown, query.get("columns"), &mut out);
+    if let Some(page) = page {
+        let counts = json!({
+            "filtered_count": filtered,
+            "item_count": count,
+            "page": page.number,
+            "page_count": filtered.div_ceil(page.size),
+            "page_size": page.size,
+            "total_count": total,
+        });
+        let counts = counts.to_string();
+        out.push(b',');
+        // Behind its brace.
+        out.extend_from_slice(counts.as_bytes().get(1..).unwrap_or_default());
+    }
+    Ok(out)
 }
 
-fn made(rows: Vec<Row>, window: std::ops::Range<usize>) -> Vec<Json> {
-    rows.into_iter().skip(window.start).take(window.len()).map(|row| (row.make)()).collect()
+fn write_all<'a>(rows: impl Iterator<Item = &'a Row>, columns: Option<&str>, out: &mut Vec<u8>) {
+    out.push(b'[');
+    for (at, Row(item)) in rows.enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        match columns {
+            Some(columns) => put_text(out, &cut(&item.value(), columns)),
+            None => item.write(out),
+        }
+    }
+    out.push(b']');
 }
 
 fn page(query: &Query) -> Result<Option<Page>, Problem> {
@@ -140,7 +229,7 @@ fn name_filter(query: &Query) -> Result<NameFilter, Problem> {
 }
 
 /// The value at a dotted path.
-fn at<'a>(value: &'a Json, path: &str) -> Option<&'a Json> {
+pub(crate) fn at<'a>(value: &'a Json, path: &str) -> Option<&'a Json> {
     path.split('.').try_fold(value, |value, key| value.get(key))
 }
 

@@ -20,7 +20,7 @@ use std::{
 };
 
 use amqp091::{Connection, End};
-use broker::{Bell, Broker, Client, Ends};
+use broker::{Bell, Broker, Client, Ends, Tuned};
 use model::Event;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
@@ -238,6 +238,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     fn tell(&mut self, now: std::time::Instant, event: Event) {
         if matches!(event, Event::Opened) {
             self.log_opened();
+            let tune = self.machine.tune();
+            self.client.set_tuned(Tuned {
+                frame_max: tune.frame_max,
+                sessions_max: tune.channel_max,
+                heartbeat_s: tune.heartbeat_seconds,
+            });
         }
         self.machine.handle_event(now, event);
     }

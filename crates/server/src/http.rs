@@ -37,9 +37,9 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    pub(crate) fn new(api: Api) -> Self {
+    pub(crate) fn new(api: Arc<Api>) -> Self {
         Self {
-            api: Arc::new(api),
+            api,
             answers: Arc::new(Semaphore::new(ANSWERS_MAX)),
             connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
         }

@@ -20,6 +20,7 @@ mod listener;
 mod log;
 mod node;
 mod operator;
+mod sampling;
 mod sockets;
 mod surroundings;
 mod threads;

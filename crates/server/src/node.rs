@@ -31,6 +31,7 @@ use crate::{
     listener::Service,
     log::Line,
     operator::OperatorSocket,
+    sampling,
     sockets::Sockets,
     surroundings::Surroundings,
     threads::Threads,
@@ -197,7 +198,8 @@ async fn serve(
         definitions::load(&api, path)?;
     }
     add_own_exchanges(broker, settings)?;
-    let site = Site::new(api);
+    let api = Arc::new(api);
+    let site = Site::new(Arc::clone(&api));
     let operator = OperatorSocket::bind(folder.path());
     let mut tasks = sockets.serve(&service, &site, &gates);
     match operator {
@@ -208,6 +210,7 @@ async fn serve(
     }
     tasks.extend(gates.watch());
     tasks.push(tokio::spawn(async move { watch.run().await }));
+    tasks.push(tokio::spawn(sampling::run(api)));
     io::stdout()
         .write_all(banner::banner(settings, &listening, folder.path()).as_bytes())
         .context("cannot print where the node listens")?;

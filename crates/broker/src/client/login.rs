@@ -1,6 +1,6 @@
 //! Who the peer is and which vhost it enters.
 
-use std::sync::{Arc, atomic::AtomicU32};
+use std::sync::{Arc, OnceLock, atomic::AtomicU32};
 
 use parking_lot::Mutex;
 
@@ -78,6 +78,7 @@ impl Client {
             sessions: AtomicU32::new(0),
             views: Mutex::default(),
             traffic: Arc::clone(&self.traffic),
+            tuned: OnceLock::new(),
             restraint: Restraint::default(),
             mailbox: Arc::clone(&self.mailbox),
         });

@@ -13,9 +13,20 @@ pub struct ExchangeCounts {
     publish_in: Counter,
     publish_out: Counter,
     unroutable: Counter,
+    looked_at: Counter,
 }
 
 impl ExchangeCounts {
+    /// Whether anything was published since this was asked last. For one who asks.
+    pub fn has_moved(&self) -> bool {
+        let now = self.publish_in();
+        let has_moved = self.looked_at.get() != now;
+        if has_moved {
+            self.looked_at.set(now);
+        }
+        has_moved
+    }
+
     /// Messages that were published to it.
     pub fn publish_in(&self) -> u64 {
         self.publish_in.get()

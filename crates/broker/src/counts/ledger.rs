@@ -27,6 +27,10 @@ pub struct Sums {
     pub unsettled_bytes: u64,
     /// Consumers.
     pub consumers: u64,
+    /// Messages that were read back from the disk. Those of queues that are gone stay in the sum.
+    pub disk_reads: u64,
+    /// Messages that were handed to the log; likewise.
+    pub disk_writes: u64,
 }
 
 impl Sums {
@@ -39,6 +43,8 @@ impl Sums {
             ready_bytes: self.ready_bytes.wrapping_add(other.ready_bytes),
             unsettled_bytes: self.unsettled_bytes.wrapping_add(other.unsettled_bytes),
             consumers: self.consumers.wrapping_add(other.consumers),
+            disk_reads: self.disk_reads.wrapping_add(other.disk_reads),
+            disk_writes: self.disk_writes.wrapping_add(other.disk_writes),
         }
     }
 }
@@ -54,6 +60,8 @@ pub(crate) struct Ledger {
     ready_bytes: Counter,
     unsettled_bytes: Counter,
     consumers: Counter,
+    disk_reads: Counter,
+    disk_writes: Counter,
     pub(crate) node: Arc<NodeCounts>,
     changed: Arc<Mutex<Vec<QueueId>>>,
 }
@@ -66,6 +74,8 @@ impl Ledger {
             ready_bytes: Counter::default(),
             unsettled_bytes: Counter::default(),
             consumers: Counter::default(),
+            disk_reads: Counter::default(),
+            disk_writes: Counter::default(),
             node: Arc::clone(node),
             changed: Arc::clone(changed),
         }
@@ -79,6 +89,8 @@ impl Ledger {
             (&self.ready_bytes, before.ready_bytes, now.ready_bytes),
             (&self.unsettled_bytes, before.unsettled_bytes, now.unsettled_bytes),
             (&self.consumers, before.consumers, now.consumers),
+            (&self.disk_reads, before.disk_reads, now.disk_reads),
+            (&self.disk_writes, before.disk_writes, now.disk_writes),
         ] {
             if before != now {
                 counter.0.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
@@ -98,6 +110,8 @@ impl Ledger {
             ready_bytes: self.ready_bytes.get(),
             unsettled_bytes: self.unsettled_bytes.get(),
             consumers: self.consumers.get(),
+            disk_reads: self.disk_reads.get(),
+            disk_writes: self.disk_writes.get(),
         }
     }
 }

@@ -95,8 +95,11 @@ impl State {
     }
 
     fn sums(&self) -> Sums {
+        let counts = self.books.counts.as_deref();
+        let disk_reads = counts.map_or(0, |counts| counts.disk_reads);
+        let disk_writes = counts.map_or(0, |counts| counts.disk_writes);
         if self.books.is_closed {
-            return Sums::default();
+            return Sums { disk_reads, disk_writes, ..Sums::default() };
         }
         let ready = self.stream.as_ref().map_or_else(|| self.levels.ready(), |stream| stream.amount());
         let unsettled = self.levels.unsettled();
@@ -106,6 +109,8 @@ impl State {
             ready_bytes: ready.bytes,
             unsettled_bytes: unsettled.bytes,
             consumers: self.consumers.len() as u64,
+            disk_reads,
+            disk_writes,
         }
     }
 }
@@ -132,6 +137,12 @@ impl Queue {
     /// What it has counted.
     pub fn counted(&self) -> QueueCounts {
         self.state.lock().books.counts.as_deref().copied().unwrap_or_default()
+    }
+
+    /// What it has counted and how it stands.
+    pub fn glance(&self) -> (QueueCounts, Sums) {
+        let state = self.state.lock();
+        (state.books.counts.as_deref().copied().unwrap_or_default(), state.sums())
     }
 
     /// What it has counted and how it stands. From now on it is told anew when that changes.

@@ -46,6 +46,7 @@ impl Queue {
         }
         self.expire(state, out.now_ms, out);
         self.drop_surplus(state, out);
+        state.note_capacity(out.now_ms);
         if !state.is_reading && self.wants_read(state, out.now_ms) {
             state.is_reading = true;
             out.reads.push(Arc::clone(self));

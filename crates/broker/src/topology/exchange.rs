@@ -126,6 +126,15 @@ impl Topology {
         Some(Arc::clone(self.vhost(vhost)?.counts_of("")?))
     }
 
+    /// What the exchanges of a vhost have counted, the default one (`""`) first.
+    pub fn counted_exchanges(&self, vhost: &str) -> impl Iterator<Item = (Name, &Arc<ExchangeCounts>)> {
+        self.vhost(vhost).into_iter().flat_map(|vhost| {
+            let default = vhost.counts_of("").map(|counts| (Name::default(), counts));
+            let others = vhost.exchanges.values();
+            default.into_iter().chain(others.map(|exchange| (exchange.record.name.clone(), &exchange.counts)))
+        })
+    }
+
     /// What an exchange has counted, the default one (`""`) included.
     pub fn exchange_counts(&self, vhost: &str, name: &str) -> Option<&Arc<ExchangeCounts>> {
         self.vhost(vhost)?.counts_of(name)
@@ -151,6 +160,16 @@ impl Topology {
     pub(crate) fn is_bound(&self, vhost: &str, exchange: &str) -> bool {
         let exchange = self.vhost(vhost).and_then(|vhost| vhost.exchanges.get(exchange));
         exchange.is_some_and(|exchange| !exchange.outgoing.is_empty())
+    }
+
+    /// How many exchanges a vhost has beside the default one.
+    pub fn exchange_count(&self, vhost: &str) -> usize {
+        self.vhost(vhost).map_or(0, |vhost| vhost.exchanges.len())
+    }
+
+    /// How many queues a vhost has.
+    pub fn queue_count(&self, vhost: &str) -> usize {
+        self.vhost(vhost).map_or(0, |vhost| vhost.queues.len())
     }
 
     /// All exchanges of a vhost but the default one, by name.

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use broker::{Connected, queue::ConsumerRecord, topology::ConnectionId, topology::QueueRecord};
+use model::SessionId;
 use serde_json::{Value as Json, json};
 
 use super::Api;
@@ -31,6 +32,19 @@ fn rows(api: &Api, connected: &Register, record: &QueueRecord) -> Vec<(String, J
     consumers.iter().map(|one| (one.tag.to_string(), show(api, connected, record, one))).collect()
 }
 
+/// Those of one session.
+pub(super) fn of_session(api: &Api, connected: &Arc<Connected>, session: SessionId) -> Json {
+    let register = Register::from([(connected.id, Arc::clone(connected))]);
+    let topology = api.broker().topology().read();
+    let queues = topology.queues_of(&connected.vhost).filter_map(|record| api.broker().queue(record));
+    let all = queues.flat_map(|queue| {
+        let consumers = queue.consumers().into_iter();
+        let own = consumers.filter(|one| one.connection == connected.id && one.session == session);
+        own.map(|one| show(api, &register, queue.record(), &one)).collect::<Vec<_>>()
+    });
+    all.collect()
+}
+
 /// Those of one queue.
 pub(super) fn of_queue(api: &Api, record: &QueueRecord) -> Json {
     let connected = connected(api);
@@ -40,7 +54,7 @@ pub(super) fn of_queue(api: &Api, record: &QueueRecord) -> Json {
 fn show(api: &Api, connected: &Register, record: &QueueRecord, consumer: &ConsumerRecord) -> Json {
     let arguments =
         if consumer.priority == 0 { json!({}) } else { json!({ "x-priority": consumer.priority }) };
-    json!({
+    let mut shown = json!({
         "consumer_tag": consumer.tag.as_str(),
         "queue": { "name": record.name.as_str(), "vhost": record.vhost.as_str() },
         "ack_required": !consumer.no_ack,
@@ -50,7 +64,12 @@ fn show(api: &Api, connected: &Register, record: &QueueRecord, consumer: &Consum
         "activity_status": if consumer.is_active { "up" } else { "waiting" },
         "arguments": arguments,
         "channel_details": connected.get(&consumer.connection).map(|one| channel(api, one, consumer)),
-    })
+    });
+    let timeout_ms = api.broker().consumer_timeout_ms(record);
+    if let (Some(timeout_ms), Some(shown)) = (timeout_ms, shown.as_object_mut()) {
+        shown.insert("consumer_timeout".to_owned(), json!(timeout_ms));
+    }
+    shown
 }
 
 fn channel(api: &Api, connected: &Connected, consumer: &ConsumerRecord) -> Json {

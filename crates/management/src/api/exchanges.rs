@@ -2,31 +2,65 @@
 
 use std::sync::Arc;
 
-use broker::topology::{AppliedPolicy, ExchangeRecord, PolicySide, Topology};
+use broker::{
+    Broker,
+    topology::{AppliedPolicy, ExchangeRecord, PolicySide, Topology},
+};
 use model::{Name, SessionCommand, command::DeclareExchange};
 use serde_json::{Value as Json, json};
 
-use super::Api;
+use super::{
+    Api,
+    statistics::{Shown, Wanted},
+};
 use crate::{
     arguments,
     call::{Call, Object, name},
     conversation::Conversation,
-    list::Row,
+    list::{self, Row},
     problem::Problem,
     reply::{Answer, Reply},
+    samples,
 };
 
 pub(super) fn list(api: &Api, call: &Call) -> Answer {
     let vhosts = api.vhosts(call, 1)?;
-    let topology = api.broker().topology().read();
+    let wanted = Wanted::of(call)?;
+    let (broker, samples) = (api.broker(), &api.samples);
+    let topology = broker.topology().read();
     let mut rows = Vec::new();
     for vhost in &vhosts {
-        rows.push(Row::made("", show_default(vhost)));
-        rows.extend(
-            topology.exchanges(vhost).map(|record| Row::made(record.name.as_str(), show(&topology, record))),
-        );
+        let (b, s, v) = (Arc::clone(broker), Arc::clone(samples), vhost.clone());
+        rows.push(Row::new("", move || counted(&b, &s, wanted, show_default(&v), (&v, ""))));
+        rows.extend(topology.exchanges(vhost).map(|record| {
+            let (b, s, record) = (Arc::clone(broker), Arc::clone(samples), Arc::clone(record));
+            Row::new(record.name.as_str().to_owned(), move || {
+                let shown = show(&b.topology().read(), &record);
+                counted(&b, &s, wanted, shown, (&record.vhost, &record.name))
+            })
+        }));
     }
     Ok(Reply::List(rows))
+}
+
+/// With `message_stats`, if those are wanted.
+fn counted(
+    broker: &Broker,
+    samples: &samples::Shared,
+    wanted: Wanted,
+    mut shown: Json,
+    (vhost, name): (&Name, &str),
+) -> Json {
+    // Before the topology: see `samples`.
+    let samples = samples.read();
+    let topology = broker.topology().read();
+    let counts = topology.exchange_counts(vhost, name).filter(|_| !wanted.is_static);
+    if let (Some(counts), Some(shown)) = (counts, shown.as_object_mut()) {
+        let statistics = Shown { samples: &samples, ranges: wanted.ranges };
+        let stats = statistics.exchange(vhost, name, (counts.publish_in(), counts.publish_out()));
+        shown.insert("message_stats".to_owned(), list::to_value(&stats));
+    }
+    shown
 }
 
 fn show(topology: &Topology, record: &Arc<ExchangeRecord>) -> Json {
@@ -53,13 +87,15 @@ fn show_default(vhost: &Name) -> Json {
 
 pub(super) fn one(api: &Api, call: &Call) -> Answer {
     let (vhost, name) = (api.vhost(call, 1)?, call.exchange(2)?);
-    let mut shown = if name.is_empty() {
+    let shown = if name.is_empty() {
         show_default(&vhost)
     } else {
         let topology = api.broker().topology().read();
         let record = topology.exchange(&vhost, &name).map_err(|_| Problem::NotFound)?;
         show(&topology, record)
     };
+    let wanted = Wanted::of(call)?;
+    let mut shown = counted(api.broker(), &api.samples, wanted, shown, (&vhost, &name));
     if let Some(shown) = shown.as_object_mut() {
         shown.insert("incoming".to_owned(), json!([]));
         shown.insert("outgoing".to_owned(), json!([]));

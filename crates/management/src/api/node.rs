@@ -3,10 +3,13 @@
 use broker::{route::Kind, topology::Topology};
 use serde_json::{Value as Json, json};
 
-use super::Api;
+use super::{
+    Api,
+    statistics::{self, Shown, Wanted},
+};
 use crate::{
     call::Call,
-    list::Row,
+    list::{self, Row},
     problem::Problem,
     reply::{Answer, Reply},
 };
@@ -25,27 +28,24 @@ const FEATURES: [&str; 6] = [
 
 pub(super) fn overview(api: &Api, call: &Call) -> Answer {
     let vhosts = api.vhosts(call, usize::MAX)?;
+    let wanted = Wanted::of(call)?;
+    // Before the topology: see `samples`.
+    let samples = api.samples.read();
     let topology = api.broker().topology().read();
-    let (mut ready, mut unsettled, mut queues, mut consumers, mut exchanges) =
-        (0_u64, 0_u64, 0_u64, 0_u64, 0_usize);
+    let (mut queues, mut consumers, mut exchanges) = (0_usize, 0_u64, 0_usize);
     for vhost in &vhosts {
         // The default exchange is one too.
-        exchanges = exchanges.saturating_add(topology.exchanges(vhost).count()).saturating_add(1);
-        for record in topology.queues_of(vhost) {
-            let Some(queue) = api.broker().queue(record) else { continue };
-            let (its_ready, its_unsettled, its_consumers) = queue.counts();
-            queues = queues.saturating_add(1);
-            ready = ready.saturating_add(its_ready.messages);
-            unsettled = unsettled.saturating_add(its_unsettled.messages);
-            consumers = consumers.saturating_add(its_consumers.into());
-        }
+        exchanges = exchanges.saturating_add(topology.exchange_count(vhost)).saturating_add(1);
+        queues = queues.saturating_add(topology.queue_count(vhost));
+        consumers = consumers.saturating_add(api.broker().sums(vhost).consumers);
     }
     let connected = api.broker().connected();
     let channels: u64 = connected.iter().map(|one| u64::from(one.sessions())).sum();
     let identity = &api.identity;
-    Ok(Reply::Object(json!({
+    let mut shown = json!({
         "management_version": identity.rabbitmq_version,
-        "rates_mode": "none",
+        "rates_mode": "basic",
+        "sample_retention_policies": statistics::retention(),
         "product_name": identity.product_name,
         "product_version": identity.rabbitmq_version,
         "rabbitmq_version": identity.rabbitmq_version,
@@ -62,11 +62,6 @@ pub(super) fn overview(api: &Api, call: &Call) -> Answer {
         "enable_queue_totals": false,
         "statistics_db_event_queue": 0,
         "exchange_types": exchange_types(),
-        "queue_totals": {
-            "messages": ready.saturating_add(unsettled),
-            "messages_ready": ready,
-            "messages_unacknowledged": unsettled,
-        },
         "object_totals": {
             "channels": channels,
             "connections": connected.iter().filter(|one| one.ends.is_some()).count(),
@@ -74,10 +69,21 @@ pub(super) fn overview(api: &Api, call: &Call) -> Answer {
             "exchanges": exchanges,
             "queues": queues,
         },
-        "message_stats": {},
         "listeners": listeners(api),
         "contexts": contexts(api),
-    })))
+    });
+    if let Some(shown) = shown.as_object_mut() {
+        let statistics = Shown { samples: &samples, ranges: wanted.ranges };
+        let sum = statistics.vhosts(api, &api.broker().totals(), &vhosts);
+        if !wanted.is_static {
+            shown.insert("message_stats".to_owned(), list::to_value(&sum.messages));
+            shown.insert("churn_rates".to_owned(), list::to_value(&statistics.churn(api)));
+        }
+        if !wanted.is_static || wanted.has_totals {
+            shown.insert("queue_totals".to_owned(), list::to_value(&sum.lengths));
+        }
+    }
+    Ok(Reply::Object(shown))
 }
 
 fn exchange_types() -> Json {
@@ -129,27 +135,41 @@ pub(super) fn set_cluster_name(api: &Api, call: &Call) -> Answer {
     Ok(Reply::Done)
 }
 
-pub(super) fn list(api: &Api, _: &Call) -> Answer {
-    Ok(Reply::List(vec![Row::made(api.identity.node.clone(), show(api))]))
+pub(super) fn list(api: &Api, call: &Call) -> Answer {
+    let shown = show(api, Wanted::of(call)?);
+    Ok(Reply::List(vec![Row::made(api.identity.node.clone(), shown)]))
 }
 
 pub(super) fn one(api: &Api, call: &Call) -> Answer {
     known(api, call)?;
-    Ok(Reply::Object(show(api)))
+    Ok(Reply::Object(show(api, Wanted::of(call)?)))
 }
 
 fn known(api: &Api, call: &Call) -> Result<(), Problem> {
     if call.part(1) == api.identity.node { Ok(()) } else { Err(Problem::NotFound) }
 }
 
-fn show(api: &Api) -> Json {
-    let usage = api.world().usage();
-    let alarms = api.broker().alarms().resources();
-    json!({
+fn show(api: &Api, wanted: Wanted) -> Json {
+    let mut shown = json!({
         "name": api.identity.node,
         "type": "disc",
         "running": true,
         "being_drained": false,
+    });
+    if let Some(shown) = shown.as_object_mut().filter(|_| !wanted.is_static) {
+        list::put_fields(shown, &state(api));
+        let samples = api.samples.read();
+        let statistics = Shown { samples: &samples, ranges: wanted.ranges };
+        list::put_fields(shown, &statistics.used(api));
+        list::put_fields(shown, &statistics.churn(api));
+    }
+    shown
+}
+
+fn state(api: &Api) -> Json {
+    let usage = api.world().usage();
+    let alarms = api.broker().alarms().resources();
+    json!({
         "partitions": [],
         "db_dir": api.identity.data_dir,
         "config_files": api.identity.config_files,
@@ -157,18 +177,14 @@ fn show(api: &Api) -> Json {
         "os_pid": api.identity.process_id.to_string(),
         "processors": api.identity.processors,
         "uptime": usage.uptime_ms,
-        "rates_mode": "none",
-        "mem_used": usage.memory_bytes,
+        "rates_mode": "basic",
+        "mem_calculation_strategy": "rss",
         "mem_limit": usage.memory_bytes_max,
         "mem_alarm": alarms.contains(&"memory"),
-        "disk_free": usage.disk_free_bytes,
         "disk_free_limit": usage.disk_free_bytes_min,
         "disk_free_alarm": alarms.contains(&"disk"),
-        "fd_used": usage.open_files,
         "fd_total": usage.open_files_max,
-        "sockets_used": api.broker().client_count(),
         "sockets_total": usage.open_files_max,
-        "proc_used": api.broker().client_count(),
         "proc_total": usage.open_files_max,
         "run_queue": 0,
         "exchange_types": exchange_types(),

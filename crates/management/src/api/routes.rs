@@ -3,8 +3,8 @@
 use http::Method;
 
 use super::{
-    Api, bindings, connections, consumers, definitions, delayed, exchanges, health, limits, messages, node,
-    none, operation, parameters, permissions, policies, queues, users, vhosts,
+    Api, bindings, channels, connections, consumers, definitions, delayed, exchanges, health, limits,
+    messages, node, none, operation, parameters, permissions, policies, queues, statistics, users, vhosts,
 };
 use crate::{call::Call, login::Right, reply::Answer};
 
@@ -108,6 +108,7 @@ fn of_node(path: &[&str]) -> Option<Route> {
         | ["stream", "connections" | "publishers" | "consumers", _] => ANYBODY.get(none),
         ["whoami"] => ANYBODY.get(users::whoami),
         ["auth"] => ANYBODY.open().get(users::auth),
+        ["reset"] | ["reset", _] => ADMINISTRATOR.delete(statistics::reset),
         ["rebalance", "queues"] => ADMINISTRATOR.post(node::nothing_to_do),
         ["definitions" | "all-configuration"] => {
             ADMINISTRATOR.get(definitions::all).post(definitions::import)
@@ -172,6 +173,7 @@ fn of_vhosts(path: &[&str]) -> Option<Route> {
         ["vhosts", _, "permissions"] => ADMINISTRATOR.get(permissions::of_vhost),
         ["vhosts", _, "topic-permissions"] => ADMINISTRATOR.get(permissions::topic_of_vhost),
         ["vhosts", _, "connections"] => ANYBODY.get(connections::of_vhost),
+        ["vhosts", _, "channels"] => ANYBODY.get(channels::of_vhost),
         ["vhosts", _, "start", _] => ADMINISTRATOR.post(vhosts::start),
         ["vhosts", _, "deletion", "protection"] => {
             ADMINISTRATOR.post(vhosts::protect).delete(vhosts::unprotect)
@@ -183,6 +185,9 @@ fn of_vhosts(path: &[&str]) -> Option<Route> {
             ANYBODY.get(connections::of_user).delete(connections::close_of_user)
         }
         ["connections", _] => ANYBODY.get(connections::one).delete(connections::close),
+        ["connections", _, "channels"] => ANYBODY.get(channels::of_connection),
+        ["channels"] => ANYBODY.get(channels::list),
+        ["channels", _] => ANYBODY.get(channels::one),
         ["consumers"] | ["consumers", _] => ANYBODY.get(consumers::list),
         ["exchanges"] | ["exchanges", _] => ANYBODY.get(exchanges::list),
         ["exchanges", _, _] => ANYBODY.get(exchanges::one).put(exchanges::declare).delete(exchanges::delete),

@@ -1,21 +1,28 @@
 //! `/api/vhosts`.
 
-use broker::topology::{QueueKind, VhostSettings};
+use broker::{
+    Totals,
+    topology::{QueueKind, VhostSettings},
+};
 use model::Name;
 use serde_json::{Value as Json, json};
 
-use super::Api;
+use super::{
+    Api,
+    statistics::{Shown, Wanted},
+};
 use crate::{
     call::{Call, Object, name},
-    list::Row,
+    list::{self, Row},
     login::Right,
     problem::Problem,
     reply::{Answer, Reply},
 };
 
 pub(super) fn list(api: &Api, call: &Call) -> Answer {
-    let rows = api.vhosts(call, 1)?.into_iter().filter_map(|vhost| {
-        let shown = show(api, &vhost)?;
+    let (vhosts, wanted, totals) = (api.vhosts(call, 1)?, Wanted::of(call)?, api.broker().totals());
+    let rows = vhosts.into_iter().filter_map(|vhost| {
+        let shown = show(api, &vhost, wanted, &totals)?;
         Some(Row::made(vhost.as_str(), shown))
     });
     Ok(Reply::List(rows.collect()))
@@ -23,22 +30,17 @@ pub(super) fn list(api: &Api, call: &Call) -> Answer {
 
 pub(super) fn one(api: &Api, call: &Call) -> Answer {
     let vhost = api.vhost(call, 1)?;
-    show(api, &vhost).map(Reply::Object).ok_or(Problem::NotFound)
+    let shown = show(api, &vhost, Wanted::of(call)?, &api.broker().totals());
+    shown.map(Reply::Object).ok_or(Problem::NotFound)
 }
 
-fn show(api: &Api, vhost: &Name) -> Option<Json> {
+fn show(api: &Api, vhost: &Name, wanted: Wanted, totals: &Totals) -> Option<Json> {
+    // Before the topology: see `samples`.
+    let samples = api.samples.read();
     let topology = api.broker().topology().read();
     let settings = topology.vhosts().find(|settings| settings.name == *vhost)?;
-    let (mut ready, mut unsettled) = (0_u64, 0_u64);
-    for record in topology.queues_of(vhost) {
-        if let Some(queue) = api.broker().queue(record) {
-            let (its_ready, its_unsettled, _) = queue.counts();
-            ready = ready.saturating_add(its_ready.messages);
-            unsettled = unsettled.saturating_add(its_unsettled.messages);
-        }
-    }
     let kind = settings.default_queue_type.map_or("undefined", QueueKind::name);
-    Some(json!({
+    let mut shown = json!({
         "name": settings.name.as_str(),
         "description": settings.description,
         "tags": texts(&settings.tags),
@@ -47,10 +49,16 @@ fn show(api: &Api, vhost: &Name) -> Option<Json> {
         "protected_from_deletion": settings.protected,
         "tracing": settings.tracing,
         "cluster_state": { (api.identity.node.as_str()): "running" },
-        "messages": ready.saturating_add(unsettled),
-        "messages_ready": ready,
-        "messages_unacknowledged": unsettled,
-    }))
+    });
+    if let Some(shown) = shown.as_object_mut().filter(|_| !wanted.is_static) {
+        let statistics = Shown { samples: &samples, ranges: wanted.ranges };
+        let sum = statistics.vhosts(api, totals, std::slice::from_ref(vhost));
+        shown.insert("message_stats".to_owned(), list::to_value(&sum.messages));
+        for stats in [sum.lengths, sum.bytes] {
+            list::put_fields(shown, &stats);
+        }
+    }
+    Some(shown)
 }
 
 /// What definitions say of it.

@@ -22,7 +22,7 @@ fn names(list: &Json) -> Vec<&str> {
 }
 
 fn shaped(query: &str) -> Json {
-    shape(rows(), &Query::parse(query)).unwrap()
+    serde_json::from_slice(&shape(rows(), &Query::parse(query)).unwrap()).unwrap()
 }
 
 fn problem(query: &str) -> Problem {
