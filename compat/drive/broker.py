@@ -61,13 +61,15 @@ class Own:
     ):
         self.binary, self.data, self.log, self.config, self.http = binary, data, log, config, http
         self.host, self.port = "127.0.0.1", port or free_port()
+        # Where metrics are served; 0: nowhere.
+        self.metrics = 0
         self.child: subprocess.Popen | None = None
 
     def start_only(self) -> None:
         """Starts the process and does not wait for it."""
         command = [
             str(self.binary), "serve", "--data-dir", str(self.data), "--listen", f"{self.host}:{self.port}",
-            "--management-listen", f"{self.host}:{self.http}" if self.http else "none", "--metrics-listen", "none", *(["--listen", f"[::1]:{self.port}"] if has_ipv6() else []),
+            "--management-listen", f"{self.host}:{self.http}" if self.http else "none", "--metrics-listen", f"{self.host}:{self.metrics}" if self.metrics else "none", *(["--listen", f"[::1]:{self.port}"] if has_ipv6() else []),
             *(["--config", str(self.config)] if self.config else []),
         ]
         with open(self.log or os.devnull, "ab") as out:

@@ -18,6 +18,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT / "compat"))
 
+import metrics
 import pika
 import statistics_of_api as statistics
 
@@ -368,6 +369,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="harefoot-management-") as folder:
         work = Path(folder)
         broker = Own(binary, work / "data", http=free_port(), log=work / "log")
+        broker.metrics = free_port()
         broker.start()
         api = Api(broker.http)
         deadline = time.monotonic() + 10
@@ -388,6 +390,7 @@ def main() -> int:
             definitions(api, broker)
             definitions_at_start(binary, work)
             statistics.check(api, broker.port, verdict)
+            metrics.check(api, broker.metrics, verdict)
             rabbitmqadmin(broker, work)
         finally:
             broker.stop()

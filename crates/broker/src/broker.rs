@@ -241,6 +241,11 @@ impl Broker {
         self.ledgers.node()
     }
 
+    /// What is on disk. Walks all logs.
+    pub fn disk_usage(&self) -> storage::Usage {
+        self.engine.usage()
+    }
+
     /// What all connections have counted. Walks them.
     pub fn totals(&self) -> Totals {
         self.register.totals()

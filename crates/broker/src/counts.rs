@@ -10,12 +10,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 mod exchange;
+mod latency;
 mod ledger;
 mod node;
 mod session;
 
 pub use exchange::ExchangeCounts;
 pub(crate) use exchange::{Origin, Origins};
+pub use latency::Latency;
 pub use ledger::Sums;
 pub(crate) use ledger::{Entry, Ledger, Ledgers};
 pub use node::{DeadLettered, NodeCounts};

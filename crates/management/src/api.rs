@@ -178,6 +178,18 @@ impl Api {
         shape(action(self, &call)?, &call.query)
     }
 
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    pub(crate) fn cluster_name(&self) -> String {
+        node::cluster_name_of(self, &self.broker.topology().read())
+    }
+
+    pub(crate) fn vhost_names(&self) -> Vec<Name> {
+        self.broker.topology().read().vhosts().map(|vhost| vhost.name.clone()).collect()
+    }
+
     pub(crate) fn broker(&self) -> &Arc<Broker> {
         &self.broker
     }

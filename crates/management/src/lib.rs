@@ -19,6 +19,7 @@ mod call;
 mod conversation;
 mod list;
 mod login;
+mod metrics;
 mod moment;
 mod problem;
 mod properties;

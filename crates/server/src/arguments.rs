@@ -57,7 +57,7 @@ pub(crate) struct ServeArguments {
     /// Listen for the HTTP API on this address (there is none yet).
     #[arg(long, value_name = "ADDR:PORT|none", value_parser = parse_address_or_none)]
     pub(crate) management_listen: Option<Addresses>,
-    /// Listen for requests of metrics on this address (there are none yet).
+    /// Listen for Prometheus on this address [default: localhost:15692].
     #[arg(long, value_name = "ADDR:PORT|none", value_parser = parse_address_or_none)]
     pub(crate) metrics_listen: Option<Addresses>,
     /// Print every setting with its kind, default and meaning, and exit.

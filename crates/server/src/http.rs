@@ -32,6 +32,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 #[derive(Clone)]
 pub(crate) struct Site {
     api: Arc<Api>,
+    /// Where metrics are scraped, if that is what is served.
+    scraped_at: Option<SocketAddr>,
     answers: Arc<Semaphore>,
     connections: Arc<Semaphore>,
 }
@@ -40,9 +42,15 @@ impl Site {
     pub(crate) fn new(api: Arc<Api>) -> Self {
         Self {
             api,
+            scraped_at: None,
             answers: Arc::new(Semaphore::new(ANSWERS_MAX)),
             connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
         }
+    }
+
+    /// The metrics of the same node, at this address.
+    pub(crate) fn of_metrics(&self, at: SocketAddr) -> Self {
+        Self { scraped_at: Some(at), ..self.clone() }
     }
 
     /// Accepts until the task is aborted; with a gate, what speaks TLS.
@@ -103,7 +111,12 @@ impl Site {
         let request = Request::from_parts(head, body);
         let Ok(_turn) = self.answers.acquire().await else { return bare(StatusCode::SERVICE_UNAVAILABLE) };
         let api = Arc::clone(&self.api);
-        match tokio::task::spawn_blocking(move || api.answer(&request, peer)).await {
+        let scraped_at = self.scraped_at;
+        let answer = move || match scraped_at {
+            Some(at) => api.answer_scrape(&request, at),
+            None => api.answer(&request, peer),
+        };
+        match tokio::task::spawn_blocking(answer).await {
             Ok(response) => response.map(Full::new),
             Err(error) => {
                 tracing::error!(%error, "an HTTP request could not be answered");

@@ -41,7 +41,7 @@ pub(crate) fn bind_free(listens: &[Listen]) -> Result<Vec<TcpListener>, Failure>
         match bind_all(std::slice::from_ref(listen)) {
             Ok(bound) => free.extend(bound),
             Err(Failure::PortBusy { address }) if listen.optional => {
-                tracing::warn!(%address, "the port is taken: the HTTP API does not listen there; --management-listen says where it is to");
+                tracing::warn!(%address, "the port is taken: neither the HTTP API nor metrics are served there; --management-listen and --metrics-listen say where they are to be");
             }
             Err(failure) => return Err(failure),
         }

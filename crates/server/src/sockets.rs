@@ -20,6 +20,7 @@ pub(crate) struct Sockets {
     amqps: Vec<TcpListener>,
     http: Vec<TcpListener>,
     https: Vec<TcpListener>,
+    metrics: Vec<TcpListener>,
 }
 
 impl Sockets {
@@ -33,13 +34,19 @@ impl Sockets {
             amqps: listener::bind_all(&listeners.amqps)?,
             http: listener::bind_free(&listeners.management)?,
             https: listener::bind_all(&listeners.https)?,
+            metrics: listener::bind_free(&listeners.metrics)?,
         })
     }
 
     /// What is spoken where, in RabbitMQ's words.
     pub(crate) fn listening(&self) -> Vec<Listening> {
-        let all =
-            [("amqp", &self.amqp), ("amqp/ssl", &self.amqps), ("http", &self.http), ("https", &self.https)];
+        let all = [
+            ("amqp", &self.amqp),
+            ("amqp/ssl", &self.amqps),
+            ("http", &self.http),
+            ("https", &self.https),
+            ("http/prometheus", &self.metrics),
+        ];
         all.into_iter()
             .flat_map(|(protocol, sockets)| {
                 addresses(sockets).map(move |address| Listening { protocol, address })
@@ -63,6 +70,11 @@ impl Sockets {
         };
         tasks.extend(self.http.into_iter().map(http(&None)));
         tasks.extend(self.https.into_iter().map(http(&gates.management)));
+        for socket in self.metrics {
+            if let Ok(at) = socket.local_addr() {
+                tasks.push(tokio::spawn(site.of_metrics(at).accept(socket, None)));
+            }
+        }
         tasks
     }
 }

@@ -8,7 +8,7 @@ use std::{
         mpsc::Receiver,
     },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use broker::Broker;
@@ -105,8 +105,12 @@ fn flush(broker: &Broker, engine: &Engine, watch: &Watch) {
     if !engine.wait_for_work(LOOK_UP) {
         return;
     }
+    let begun = Instant::now();
     match engine.flush() {
-        Ok(lsn) => broker.handle_flushed(lsn),
+        Ok(lsn) => {
+            broker.handle_flushed(lsn);
+            broker.node_counts().flush_times().note(begun.elapsed());
+        }
         Err(fault) if fault.is_full() => {
             // Nothing is lost and nothing is confirmed: what is staged waits until there is room, and publishers with it.
             tracing::debug!(%fault, "no room for the log: trying again");

@@ -1,6 +1,6 @@
 //! What the node as a whole has counted that is not a sum over its parts: what came and went.
 
-use super::{Counter, KINDS, place_of};
+use super::{Counter, KINDS, Latency, place_of};
 use crate::{dead_letter::Reason, topology::QueueKind};
 
 /// What came and went since the node started.
@@ -15,6 +15,7 @@ pub struct NodeCounts {
     pub(crate) queue_deleted: Counter,
     pub(crate) logins: Counter,
     pub(crate) logins_refused: Counter,
+    flush_times: Latency,
     letters: [[[Counter; 4]; 2]; 3],
 }
 
@@ -52,6 +53,11 @@ impl NodeCounts {
     /// Logins that succeeded, and those that did not.
     pub fn logins(&self) -> (u64, u64) {
         (self.logins.get(), self.logins_refused.get())
+    }
+
+    /// How long groups of the log took to be written and synced: for whoever does that to keep.
+    pub fn flush_times(&self) -> &Latency {
+        &self.flush_times
     }
 
     /// A queue has given a message up.

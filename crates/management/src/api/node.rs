@@ -105,8 +105,10 @@ fn listeners(api: &Api) -> Json {
 fn contexts(api: &Api) -> Json {
     let http = api.listening.iter().filter(|one| one.protocol.starts_with("http"));
     http.map(|one| {
+        let description =
+            if one.protocol == "http/prometheus" { "metrics for Prometheus" } else { "HTTP API" };
         json!({
-            "node": api.identity.node, "description": "HTTP API", "path": "/",
+            "node": api.identity.node, "description": description, "path": "/",
             "port": one.address.port().to_string(), "ssl_opts": [],
         })
     })

@@ -13,8 +13,8 @@ use model::Name;
 use super::{
     problem::{Fault, Notice, Origin, Problem, Warning},
     settings::{
-        ConnectionLimits, DiskFreeLimit, Listen, LogLevel, MANAGEMENT_PORT, MANAGEMENT_TLS_PORT, Mechanism,
-        Settings, Watermark,
+        ConnectionLimits, DiskFreeLimit, Listen, LogLevel, MANAGEMENT_PORT, MANAGEMENT_TLS_PORT,
+        METRICS_PORT, Mechanism, Settings, Watermark,
     },
     tls::{self, ClientCertificates},
 };
@@ -34,6 +34,7 @@ pub(crate) struct Draft {
     pub(crate) is_tls_deaf: bool,
     pub(crate) amqp_tls: tls::Draft,
     pub(crate) https: Management,
+    pub(crate) metrics: Management,
     pub(crate) management_tls: tls::Draft,
     /// Where it was said that `management.listener` speaks TLS.
     pub(crate) is_listener_tls: Option<Origin>,
@@ -64,7 +65,7 @@ impl<R, A> Default for Alternatives<R, A> {
     }
 }
 
-/// Where the HTTP API is to listen.
+/// Where the HTTP API, or the metrics endpoint, is to listen.
 #[derive(Debug, Default)]
 pub(crate) struct Management {
     pub(crate) ip: Option<IpAddr>,
@@ -73,8 +74,8 @@ pub(crate) struct Management {
 
 impl Management {
     /// None if nothing was said.
-    fn listens(&self) -> Option<Vec<Listen>> {
-        (self.ip.is_some() || self.port.is_some()).then(|| self.listens_or(MANAGEMENT_PORT))
+    fn listens(&self, port: u16) -> Option<Vec<Listen>> {
+        (self.ip.is_some() || self.port.is_some()).then(|| self.listens_or(port))
     }
 
     fn listens_or(&self, port: u16) -> Vec<Listen> {
@@ -111,6 +112,7 @@ impl Draft {
             is_tls_deaf: false,
             amqp_tls: tls::Draft::default(),
             https: Management::default(),
+            metrics: Management::default(),
             management_tls: tls::Draft::default(),
             is_listener_tls: None,
             listener_tls: tls::Draft::default(),
@@ -158,8 +160,11 @@ impl Draft {
         } else if !self.listeners.is_empty() {
             self.settings.listeners.amqp = distinct(std::mem::take(&mut self.listeners));
         }
-        if let Some(listens) = self.management.listens() {
+        if let Some(listens) = self.management.listens(MANAGEMENT_PORT) {
             self.settings.listeners.management = listens;
+        }
+        if let Some(listens) = self.metrics.listens(METRICS_PORT) {
+            self.settings.listeners.metrics = listens;
         }
         self.decide_tls(&mut problems);
         self.decide_https(&mut problems);
@@ -214,7 +219,7 @@ impl Draft {
         let listeners = &mut self.settings.listeners;
         if self.management_tls.at.is_some() {
             listeners.https = self.https.listens_or(MANAGEMENT_TLS_PORT);
-            if self.management.listens().is_none() {
+            if self.management.listens(MANAGEMENT_PORT).is_none() {
                 listeners.management = Vec::new();
             }
         } else {

@@ -24,6 +24,8 @@ pub(crate) const AMQP_PORT: u16 = 5672;
 pub(crate) const MANAGEMENT_PORT: u16 = 15672;
 /// The port of the HTTP API with TLS.
 pub(crate) const MANAGEMENT_TLS_PORT: u16 = 15671;
+/// The port of the metrics endpoint.
+pub(crate) const METRICS_PORT: u16 = 15692;
 /// Below this RabbitMQ raises its disk alarm unless told otherwise.
 const DISK_FREE_DEFAULT_BYTES: u64 = 50_000_000;
 
@@ -65,7 +67,7 @@ pub(crate) struct Listeners {
     pub(crate) management: Vec<Listen>,
     /// The HTTP API over TLS.
     pub(crate) https: Vec<Listen>,
-    /// The metrics endpoint; empty for none.
+    /// The metrics endpoint; empty for none. What nobody asked for is left out where the port is taken.
     pub(crate) metrics: Vec<Listen>,
 }
 
@@ -305,7 +307,7 @@ impl Settings {
                 amqps: Vec::new(),
                 management: Listen::if_free(MANAGEMENT_PORT),
                 https: Vec::new(),
-                metrics: Vec::new(),
+                metrics: Listen::if_free(METRICS_PORT),
             },
             tls: TlsListeners::default(),
             login_from: LoginFrom::default(),

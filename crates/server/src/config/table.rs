@@ -70,6 +70,22 @@ static KEYS: &[Key] = &[
         kind: MANAGEMENT_IP,
     },
     Key {
+        name: "prometheus.tcp.port",
+        default: "(15692)",
+        help: "The port of the metrics endpoint. Where neither it nor an address is set, it is served on the local host only, \
+               and not at all if the port is taken; with a port alone, on every address of the machine.",
+        kind: Kind::Integer {
+            range: Range::from(1, U16_MAX),
+            set: |draft, _, port| draft.metrics.port = Some(narrow(port, u16::MAX)),
+        },
+    },
+    Key {
+        name: "prometheus.tcp.ip",
+        default: "(127.0.0.1 and ::1)",
+        help: "The address of the metrics endpoint.",
+        kind: Kind::Ip { set: |draft, _, ip| draft.metrics.ip = Some(ip) },
+    },
+    Key {
         name: "load_definitions",
         default: "(none)",
         help: "A file of definitions, or a folder with several (`*.json`, by name), taken in at every start before anybody is \

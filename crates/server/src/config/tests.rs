@@ -242,6 +242,18 @@ fn the_http_api_listens_where_it_is_told_to() {
 }
 
 #[test]
+fn metrics_are_served_where_they_are_told_to() {
+    let found = |line: &str, text: &str| {
+        let settings = resolve_all(line, &[], text).unwrap();
+        settings.listeners.metrics.iter().map(|listen| listen.address.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(found("", ""), ["127.0.0.1:15692", "[::1]:15692"]);
+    assert_eq!(found("", "prometheus.tcp.port = 99"), ["0.0.0.0:99", "[::]:99"]);
+    assert_eq!(found("", "prometheus.tcp.ip = 10.0.0.1"), ["10.0.0.1:15692"]);
+    assert_eq!(found("--metrics-listen none", "prometheus.tcp.port = 99"), [""; 0]);
+}
+
+#[test]
 fn a_port_from_the_environment_opens_nothing() {
     let found = |variables: &[(&str, &str)], text| amqp(&resolve_all("", variables, text).unwrap());
     let port = ("RABBITMQ_NODE_PORT", "7");
