@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -25,7 +26,7 @@ TRANSCRIPTS = [
     "errors", "add_vhost", "add_user", "change_password", "set_user_tags", "set_permissions", "topic_permissions",
     "set_policy", "list_policies", "clear_policy", "parameters", "limits", "feature_flags", "misc", "diagnostics",
     "queues_tool", "streams_tool", "plugins", "shovel_federation", "connections_ops", "list_users", "list_vhosts", "list_permissions", "list_user_permissions", "list_exchanges", "list_queues",
-    "list_bindings", "list_consumers", "list_connections", "purge_queue", "delete_queue", "status",
+    "list_bindings", "list_consumers", "list_connections", "list_channels", "purge_queue", "delete_queue", "status",
     "cluster_status", "export_definitions", "import_definitions", "clear_permissions", "delete_user", "delete_vhost",
 ]
 failed = False
@@ -141,6 +142,64 @@ def pipes(shell: Shell) -> None:
     verdict("install-links", done.returncode == 0 and again.returncode == 0, (done, again))
 
 
+def messages(shell: Shell) -> None:
+    """Put in and taken out by hand; the events of the node; completion."""
+    done = shell.call("harefoot ctl publish dq1", "a body\n")
+    verdict("publish", done.returncode == 0 and "Confirmed" in done.stdout, done)
+    done = shell.call("harefoot ctl publish nowhere body")
+    verdict("publish/nobody-gets-it", done.returncode == 69 and "no queue is bound" in done.stderr, done)
+    looked = shell.call("harefoot ctl --json consume dq1 --requeue")
+    taken = shell.call("harefoot ctl consume dq1")
+    empty = shell.call("harefoot ctl consume dq1")
+    message = json.loads(looked.stdout)["result"]["messages"][0]
+    verdict("consume/requeue", message["payload"] == "a body\n" and message["properties"]["delivery_mode"] == 2, looked)
+    verdict("consume", (taken.stdout, empty.stdout, empty.returncode) == ("a body\\n\n", "", 0), (taken, empty))
+    child = subprocess.Popen(
+        ["rabbitmq-diagnostics", "consume_event_stream", "-d", "3", "--pattern", "vhost"], env=shell.env, cwd=shell.folder,
+        stdout=subprocess.PIPE, text=True,
+    )
+    until = time.monotonic() + 10
+    while "harefoot.ctl.events" not in shell.call("rabbitmqctl -q list_bindings").stdout and time.monotonic() < until:
+        time.sleep(0.05)
+    shell.call("rabbitmqctl add_vhost seen")
+    events = [json.loads(line) for line in child.communicate(timeout=20)[0].splitlines()]
+    verdict("events", any(event["event"] == "vhost.created" and event["name"] == "seen" for event in events), events)
+    gone = shell.call("rabbitmqctl -q list_queues name")
+    verdict("events/leave-nothing-behind", "harefoot.ctl.events" not in gone.stdout, gone)
+    shell.call("rabbitmqctl delete_vhost seen")
+    script = 'source <(harefoot ctl completion bash); COMP_WORDS=(rabbitmqctl list_us); COMP_CWORD=1; _harefoot_ctl rabbitmqctl; echo "${COMPREPLY[@]}"'
+    done = shell.call(["bash", "-c", script])
+    verdict("completion/bash", "list_users" in done.stdout and "add_user" not in done.stdout, done)
+
+
+def startup(binary: Path, folder: Path) -> None:
+    """A script that images run, unchanged, on a folder where nothing is yet; and once more, as after a restart."""
+    place = folder / "image"
+    place.mkdir()
+    shell = Shell(binary, place, place / "data")
+    # What is called `rabbitmq-server` in an image.
+    server = shell.bin / "rabbitmq-server"
+    server.write_text(f'#!/bin/sh\nexec {shell.bin}/harefoot serve "$@"\n', encoding="utf-8")
+    server.chmod(0o755)
+    env = shell.env | {"RABBITMQ_PID_FILE": str(place / "rabbit.pid"), "DEFINITIONS": str(HERE / "definitions.json")}
+    options = ["--listen", f"127.0.0.1:{free_port()}", "--management-listen", "none", "--metrics-listen", "none"]
+    for name in ("startup/first", "startup/again"):
+        log = place / "log"
+        with open(log, "wb") as out:
+            script = subprocess.Popen([str(HERE / "startup.sh"), *options], env=env, cwd=place, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+        try:
+            until = time.monotonic() + 60
+            while b"*** the broker is ready ***" not in log.read_bytes() and script.poll() is None and time.monotonic() < until:
+                time.sleep(0.05)
+            users = shell.call("rabbitmqctl -q list_permissions -p app")
+            good = b"*** the broker is ready ***" in log.read_bytes() and "app\t.*\t.*\t.*" in users.stdout
+            verdict(name, good, log.read_text(errors="replace")[-800:])
+            stopped = shell.call(["rabbitmqctl", "stop", str(place / "rabbit.pid")])
+            verdict(f"{name}-stops", stopped.returncode == 0 and script.wait(20) == 0, (stopped, script.poll()))
+        finally:
+            script.kill()
+
+
 def made_up_lines(shell: Shell) -> None:
     tools = [*TOOLS, "harefoot ctl"]
     wrong = lines.every_command(shell, tools)
@@ -155,10 +214,12 @@ def main() -> None:
     data = folder / "data"
     own = Own(binary, data, http=free_port())
     try:
+        startup(binary, folder)
         own.start()
         shell = Shell(binary, folder, data)
         connection = prepare(shell, own)
         ways(shell, own)
+        messages(shell)
         transcripts(shell)
         prompts.check(shell, verdict)
         pipes(shell)

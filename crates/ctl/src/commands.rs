@@ -3,6 +3,7 @@
 use crate::{command::Command, tool::Tool};
 
 mod about;
+mod completion;
 mod connections;
 mod definitions;
 mod diagnostics;
@@ -13,6 +14,7 @@ mod limits;
 mod links;
 mod lists;
 mod meaningless;
+mod messages;
 mod parameters;
 mod permissions;
 mod plugins;
@@ -29,6 +31,7 @@ mod waiting;
 
 const ALL: &[&[Command]] = &[
     about::COMMANDS,
+    completion::COMMANDS,
     connections::COMMANDS,
     definitions::COMMANDS,
     diagnostics::COMMANDS,
@@ -39,6 +42,7 @@ const ALL: &[&[Command]] = &[
     links::COMMANDS,
     lists::COMMANDS,
     meaningless::COMMANDS,
+    messages::COMMANDS,
     parameters::COMMANDS,
     permissions::COMMANDS,
     plugins::COMMANDS,

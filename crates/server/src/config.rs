@@ -130,6 +130,7 @@ fn apply_environment(settings: &mut Settings, environment: &Environment, hostnam
     if let Some(folder) = &environment.data_dir {
         settings.data_dir.clone_from(folder);
     }
+    settings.pid_file.clone_from(&environment.pid_file);
     if let Some(name) = &environment.default_user {
         settings.first_user.name = name.clone();
     }

@@ -29,6 +29,7 @@ pub(crate) struct Environment {
     pub(crate) node_port: Option<u16>,
     pub(crate) node_ip_address: Option<IpAddr>,
     pub(crate) node_name: Option<String>,
+    pub(crate) pid_file: Option<PathBuf>,
     pub(crate) problems: Vec<Problem>,
     pub(crate) warnings: Vec<Warning>,
 }
@@ -43,6 +44,7 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("RABBITMQ_NODE_PORT", "the port of AMQP; the addresses stay as they are"),
     ("RABBITMQ_NODE_IP_ADDRESS", "the address to listen on for AMQP; `0.0.0.0` or `::` for all"),
     ("RABBITMQ_NODENAME", "the node's name, `rabbit@host`"),
+    ("RABBITMQ_PID_FILE", "where the process id is written too, for `rabbitmqctl wait`"),
 ];
 
 const ELSEWHERE: &str = "Harefoot keeps everything in its data folder";
@@ -66,7 +68,6 @@ const IGNORED: &[(&str, &str)] = &[
     ("RABBITMQ_LOG_BASE", STDERR),
     ("RABBITMQ_MNESIA_BASE", ELSEWHERE),
     ("RABBITMQ_MNESIA_DIR", ELSEWHERE),
-    ("RABBITMQ_PID_FILE", ELSEWHERE),
     ("RABBITMQ_PLUGINS_DIR", NO_PLUGINS),
     ("RABBITMQ_PLUGINS_EXPAND_DIR", NO_PLUGINS),
     ("RABBITMQ_QUORUM_DIR", ELSEWHERE),
@@ -125,6 +126,7 @@ impl Environment {
                 let ip = text(value)?.trim_matches(['[', ']']).parse();
                 self.node_ip_address = Some(ip.map_err(|_| Fault::WrongVariable("an IP address"))?);
             }
+            "RABBITMQ_PID_FILE" => self.pid_file = Some(value.into()),
             "RABBITMQ_NODENAME" => self.node_name = Some(node_name(text(value)?)?),
             _ => {
                 let row = |rows: &[(&str, &'static str)]| {

@@ -20,6 +20,7 @@ mod listener;
 mod log;
 mod node;
 mod operator;
+mod pid_file;
 mod sampling;
 mod sockets;
 mod surroundings;
@@ -44,6 +45,7 @@ use data_folder::DataFolder;
 use environment::Environment;
 use exit::Failure;
 use gates::Gates;
+use pid_file::PidFile;
 
 fn main() -> ExitCode {
     if let Some(code) = command_line() {
@@ -104,6 +106,8 @@ fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
     tracing::debug!(was = ?open_files.was, now = ?open_files.now, "limit of open files");
     let gates = Gates::open(&settings)?;
     let folder = DataFolder::open(&settings.data_dir)?;
+    let pid_file = settings.pid_file.as_deref().map(PidFile::write).transpose();
+    let _pid_file = pid_file.context("cannot write the file that RABBITMQ_PID_FILE names")?;
     node::run(&settings, gates, &folder, lines)
 }
 

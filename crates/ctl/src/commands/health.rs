@@ -13,7 +13,7 @@ use crate::{
     command::{Command, Group, Opt},
     failure::Failure,
     node::path,
-    tool::{DIAGNOSTICS, QUEUES},
+    tool::{CTL, DIAGNOSTICS, QUEUES},
 };
 
 /// How long a listener may take to accept.
@@ -154,7 +154,7 @@ pub(super) const COMMANDS: &[Command] = &[
     ),
     Command::new(
         "node_health_check",
-        DIAGNOSTICS,
+        CTL | DIAGNOSTICS,
         Group::Deprecated,
         TIMEOUT,
         "Sees whether the node answers; see the other checks",

@@ -197,7 +197,8 @@ fn connection(row: &Json, column: &str) -> Json {
 
 fn channels(call: &mut Call) -> Result<(), Failure> {
     call.announce("Listing channels ...")?;
-    let rows = call.get("channels")?;
+    let rows = call.find("channels")?;
+    let rows = rows.ok_or_else(|| Failure::unavailable("The node does not list channels yet"))?;
     show(call, &rows, &Listing { value: channel, when_empty: Empty::Nothing })
 }
 

@@ -8,7 +8,7 @@ use crate::{
     failure::Failure,
     node::path,
     table::{Empty, Table},
-    tool::{CTL, DIAGNOSTICS},
+    tool::{CTL, DIAGNOSTICS, QUEUES},
 };
 
 const COLUMNS: &[&str] = &["vhost", "name", "pattern", "apply-to", "definition", "priority"];
@@ -84,7 +84,7 @@ pub(super) const COMMANDS: &[Command] = &[
     .words(1, 1),
     Command::new(
         "list_policies_with_classic_queue_mirroring",
-        DIAGNOSTICS,
+        DIAGNOSTICS | QUEUES,
         Group::Monitoring,
         "[--no-table-headers] [--timeout <timeout>]",
         "Lists the policies that would mirror classic queues: here none can",
@@ -93,7 +93,7 @@ pub(super) const COMMANDS: &[Command] = &[
     .shows(COLUMNS),
     Command::new(
         "list_operator_policies_with_classic_queue_mirroring",
-        DIAGNOSTICS,
+        DIAGNOSTICS | QUEUES,
         Group::Monitoring,
         "[--no-table-headers] [--timeout <timeout>]",
         "Lists the operator policies that would mirror classic queues: here none can",

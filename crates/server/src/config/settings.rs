@@ -51,6 +51,8 @@ pub(crate) struct Settings {
     pub(crate) disk_free_limit: DiskFreeLimit,
     pub(crate) log: Log,
     pub(crate) identity: Identity,
+    /// Where the process id is written beside the data folder.
+    pub(crate) pid_file: Option<PathBuf>,
     /// The file that was read, if there was one.
     pub(crate) config_files: Vec<PathBuf>,
     /// What was accepted and has no effect, or is likely a slip: to be logged once, at the start.
@@ -325,6 +327,7 @@ impl Settings {
                 exchange_level: LogLevel::Info,
             },
             identity: Identity { product: "RabbitMQ".to_owned(), version: RABBITMQ_VERSION.to_owned() },
+            pid_file: None,
             config_files: Vec::new(),
             warnings: Vec::new(),
         }
