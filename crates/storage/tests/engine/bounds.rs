@@ -275,7 +275,7 @@ fn consume(engine: &Engine, log: u64, stop: &AtomicBool) -> u64 {
 }
 
 /// Sets its flags when it goes.
-struct Stopper<'a>([&'a AtomicBool; 2]);
+struct Stopper<'a>([&'a AtomicBool; 3]);
 
 impl Drop for Stopper<'_> {
     fn drop(&mut self) {
@@ -290,21 +290,21 @@ fn threads_together_do_no_harm() {
     let disk = MemoryDisk::new();
     let options = Options { space_wait: Duration::from_secs(60), wal_bytes_max: 1024 * 1024, ..tiny() };
     let (engine, _) = open(&disk, &options).unwrap();
-    let (stop, stop_all) = (AtomicBool::new(false), AtomicBool::new(false));
+    let [stop, stop_flush, stop_house] = [(); 3].map(|()| AtomicBool::new(false));
     let progress: Vec<AtomicU64> = (0..2).map(|_| AtomicU64::new(0)).collect();
     let engine = Arc::new(engine);
     let lives: Vec<_> = std::thread::scope(|scope| {
         // If one fails, none is waited for for ever.
-        let _stopper = Stopper([&stop, &stop_all]);
-        scope.spawn(|| {
-            while !stop_all.load(Ordering::Relaxed) {
+        let _stopper = Stopper([&stop, &stop_flush, &stop_house]);
+        let flusher = scope.spawn(|| {
+            while !stop_flush.load(Ordering::Relaxed) {
                 if engine.wait_for_work(Duration::from_millis(5)) {
                     engine.flush().unwrap();
                 }
             }
         });
         scope.spawn(|| {
-            while !stop_all.load(Ordering::Relaxed) {
+            while !stop_house.load(Ordering::Relaxed) {
                 if engine.wait_for_housekeeping(Duration::from_millis(5)) {
                     engine.housekeep().unwrap();
                 }
@@ -330,7 +330,10 @@ fn threads_together_do_no_harm() {
         stop.store(true, Ordering::Relaxed);
         let lives = publishers.into_iter().map(|thread| thread.join().unwrap()).collect();
         assert!(consumers.into_iter().map(|thread| thread.join().unwrap()).sum::<u64>() > 1000);
-        stop_all.store(true, Ordering::Relaxed);
+        stop_flush.store(true, Ordering::Relaxed);
+        // Whoever flushes may wait for whoever keeps house.
+        flusher.join().unwrap();
+        stop_house.store(true, Ordering::Relaxed);
         lives
     });
     engine.flush().unwrap();
