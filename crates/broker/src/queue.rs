@@ -40,6 +40,7 @@ mod levels;
 mod limits;
 mod locked;
 mod outbox;
+mod replica;
 mod returns;
 mod rules;
 mod settling;
@@ -177,18 +178,19 @@ impl Queue {
             Box::new(Stream::new(Arc::clone(&engine), LogId(record.id.0), &recovered))
         });
         let counts = (record.kind == QueueKind::Quorum).then(|| recovered.remove(&returns::LEVEL)).flatten();
-        let returns = counts.map_or_else(Returns::default, |counts| {
+        let returns = counts.map_or_else(Returns::default, |_| {
             let log = LogId(record.id.level(returns::LEVEL));
-            Returns::recover(&engine, log, counts.next).unwrap_or_else(|fault| {
+            Returns::recover(&engine, log).unwrap_or_else(|fault| {
                 tracing::error!(queue = %record.name, vhost = %record.vhost, %fault, "counts of returns cannot be read: they begin anew");
-                Returns::beginning_at(counts.next)
+                Returns::default()
             })
         });
+        let returns_next = counts.map_or(0, |counts| counts.next);
         let may_refuse = AtomicBool::new(rules.may_refuse());
         let consumer_timeout_ms = AtomicU64::new(rules.consumer_timeout_ms.unwrap_or(NO_TIMEOUT));
         let is_listed = record.kind != QueueKind::Delay || recovered.is_empty();
         let state = State {
-            levels: Levels::new(record.id, record.kind, recovered),
+            levels: Levels::new(record.id, record.kind, recovered, returns_next),
             stream,
             consumers: Consumers::new(record.arguments.single_active_consumer, record.kind),
             rules,

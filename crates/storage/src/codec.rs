@@ -19,12 +19,13 @@ pub(crate) fn narrow(len: u64) -> usize {
 
 /// Takes fields off the front of bytes; `None` when they end too early or a varint is too long.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Fields<'a> {
+pub struct Fields<'a> {
     bytes: &'a [u8],
 }
 
 impl<'a> Fields<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+    /// All fields of these bytes.
+    pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes }
     }
 
@@ -34,7 +35,8 @@ impl<'a> Fields<'a> {
         Some(*taken)
     }
 
-    pub(crate) fn u8(&mut self) -> Option<u8> {
+    /// One byte.
+    pub fn u8(&mut self) -> Option<u8> {
         self.array::<1>().map(|[byte]| byte)
     }
 
@@ -46,7 +48,8 @@ impl<'a> Fields<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
-    pub(crate) fn varint(&mut self) -> Option<u64> {
+    /// LEB128, of at most 64 bits.
+    pub fn varint(&mut self) -> Option<u64> {
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {
             let byte = self.u8()?;
@@ -63,7 +66,8 @@ impl<'a> Fields<'a> {
         None
     }
 
-    pub(crate) fn rest(self) -> &'a [u8] {
+    /// What is left.
+    pub fn rest(self) -> &'a [u8] {
         self.bytes
     }
 
@@ -73,7 +77,7 @@ impl<'a> Fields<'a> {
 }
 
 /// Appends a varint.
-pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push((value & 0x7f) as u8 | 0x80);
         value >>= 7;

@@ -37,7 +37,7 @@
 #![warn(missing_docs)]
 
 mod checkpoint;
-mod codec;
+pub mod codec;
 pub mod disk;
 mod engine;
 mod entry;

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use model::Message;
+use bytes::Bytes;
+use model::{Message, message::MessageError};
 use storage::{Damage, Fault, GivenUp, LogId, ReadLimit, Stored};
 
 use super::{
     Effects, Queue, State,
     fifo::{Fetched, Read, Ticket},
     levels::{Due, Wanted},
+    replica,
 };
+use crate::topology::QueueKind;
 
 /// Bytes of one read of the log.
 pub(super) const READ_BYTES_MAX: u64 = 1024 * 1024;
@@ -130,7 +133,7 @@ impl Queue {
         let (stored, next) = self.read_some(LogId(self.record.id.level(level)), from, limit)?;
         let mut entries = Vec::with_capacity(stored.len());
         for record in stored {
-            match Message::decode(record.payload) {
+            match self.decode(record.payload) {
                 Ok(message) => entries.push((record.index, record.expires_at_ms, Arc::new(message))),
                 Err(error) => {
                     tracing::error!(queue = %self.record.name, index = record.index, %error, "an entry of the log is no message");
@@ -138,6 +141,14 @@ impl Queue {
             }
         }
         Ok(Read { from, cold_to, entries, end: next.unwrap_or(cold_to) })
+    }
+
+    /// The message of a record of its logs.
+    fn decode(&self, payload: Bytes) -> Result<Message, MessageError> {
+        if self.record.kind == QueueKind::Quorum {
+            return replica::decode_enqueue(payload);
+        }
+        Message::decode(payload)
     }
 
     /// Entries of a log, and where reading goes on; None if that was all. What cannot be read is given up, so that the rest
@@ -189,8 +200,7 @@ impl Queue {
         let mut stored = Vec::new();
         self.engine.read(log, seq, ReadLimit { entries: 1, bytes: 1 }, &mut stored)?;
         let found = stored.pop().filter(|record| record.index == seq);
-        Ok(found
-            .and_then(|record| Some((record.expires_at_ms, Arc::new(Message::decode(record.payload).ok()?)))))
+        Ok(found.and_then(|record| Some((record.expires_at_ms, Arc::new(self.decode(record.payload).ok()?)))))
     }
 }
 

@@ -179,16 +179,16 @@ impl Fifo {
         if self.cold.is_empty() { None } else { Some((self.cold.from, self.cold.to)) }
     }
 
-    /// Takes a new message in, at the end. `expires_at_ms` is 0 for never.
-    pub(crate) fn enqueue(&mut self, message: Arc<Message>, place: Place, expires_at_ms: u64) {
-        let ticket = self.ticket(self.next, place, expires_at_ms, &message);
+    /// Takes a new message in, at the end, with a number that is not below the next one. `expires_at_ms` is 0 for never.
+    pub(crate) fn enqueue(&mut self, seq: u64, message: Arc<Message>, place: Place, expires_at_ms: u64) {
+        let ticket = self.ticket(seq, place, expires_at_ms, &message);
         if self.ready.messages == 0 && self.unsettled.messages == 0 {
             self.expiry = Expiry::default();
         }
         self.expiry.note_last(&ticket);
         self.ready.add(&ticket);
         self.tail_bytes = self.tail_bytes.saturating_add(ticket.bytes.into());
-        self.next = self.next.saturating_add(1);
+        self.next = seq.saturating_add(1);
         self.tail.push_back(Entry::new(ticket, false, Some(message)));
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use model::Message;
 use storage::{Lsn, Staging};
 
-use super::{Amount, Effects, Forgotten, Place, Queue, State, fifo::Ticket, locked::Locked};
+use super::{Amount, Effects, Forgotten, Place, Queue, State, fifo::Ticket, locked::Locked, replica};
 use crate::{
     argument::Overflow,
     dead_letter::{Letter, Reason},
@@ -100,7 +100,9 @@ impl Queue {
         let is_kept = message.is_persistent() || self.record.kind != QueueKind::Classic;
         let place = if self.record.durable && is_kept {
             let staging = staging.get_or_insert_with(|| self.engine.stage());
-            let (head, body) = (message.head(), message.body());
+            let is_replicated = self.record.kind == QueueKind::Quorum;
+            let entry_head = is_replicated.then(|| replica::enqueue_head(&message));
+            let (head, body) = (entry_head.as_deref().unwrap_or_else(|| message.head()), message.body());
             let index = state.levels.next_seq(level);
             let entry = storage::Entry { index, expires_at_ms, priority: level, head, body };
             staging.append(state.levels.log(level), entry);

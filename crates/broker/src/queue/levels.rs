@@ -23,6 +23,8 @@ pub(super) struct Levels {
     higher: BTreeMap<Reverse<u8>, Fifo>,
     /// For a quorum queue: how many of a higher level were taken since the last one of the lowest.
     taken_before: Option<u8>,
+    /// For a quorum queue: the number of its next entry, whatever that is.
+    row: Option<u64>,
 }
 
 /// RabbitMQ 4: after so many of a higher priority a quorum queue delivers one of the lower.
@@ -44,12 +46,20 @@ pub(super) struct Due<M> {
 }
 
 impl Levels {
-    pub(super) fn new(id: QueueId, kind: QueueKind, recovered: BTreeMap<u8, Recovered>) -> Self {
+    /// `entries_next`: the number behind the last entry that is no message.
+    pub(super) fn new(
+        id: QueueId,
+        kind: QueueKind,
+        recovered: BTreeMap<u8, Recovered>,
+        entries_next: u64,
+    ) -> Self {
+        let is_replicated = kind == QueueKind::Quorum;
         let mut levels = Self {
             id,
             lowest: Fifo::new(0, Recovered::default()),
             higher: BTreeMap::new(),
-            taken_before: (kind == QueueKind::Quorum).then_some(0),
+            taken_before: is_replicated.then_some(0),
+            row: None,
         };
         for (level, recovered) in recovered {
             let fifo = Fifo::new(level, recovered);
@@ -62,6 +72,8 @@ impl Levels {
         if kind == QueueKind::Delay {
             levels.lowest.be_strict();
         }
+        let next = levels.all().map(Fifo::next_seq).fold(entries_next, u64::max);
+        levels.row = is_replicated.then_some(next);
         levels
     }
 
@@ -112,7 +124,15 @@ impl Levels {
 
     /// The number that the next message of a level gets.
     pub(super) fn next_seq(&mut self, level: u8) -> u64 {
-        self.level(level).next_seq()
+        self.row.unwrap_or_else(|| self.level(level).next_seq())
+    }
+
+    /// The number of an entry of a quorum queue that is no message.
+    pub(super) fn next_in_row(&mut self) -> u64 {
+        let row = self.row.get_or_insert_default();
+        let next = *row;
+        *row = next.saturating_add(1);
+        next
     }
 
     pub(super) fn ready(&self) -> Amount {
@@ -155,7 +175,11 @@ impl Levels {
     }
 
     pub(super) fn enqueue(&mut self, level: u8, message: Arc<Message>, place: Place, expires_at_ms: u64) {
-        self.level(level).enqueue(message, place, expires_at_ms);
+        let seq = self.next_seq(level);
+        self.level(level).enqueue(seq, message, place, expires_at_ms);
+        if let Some(row) = &mut self.row {
+            *row = seq.saturating_add(1);
+        }
     }
 
     pub(super) fn take(&mut self) -> Option<Parcel> {

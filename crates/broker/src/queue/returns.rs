@@ -1,18 +1,14 @@
 //! How often messages of a quorum queue came back: told to consumers, limited, and kept over restarts.
 //!
-//! A message that came back at all has one entry in a log beside the queue's own, at a level that no message of a quorum queue
-//! has. It is replaced when the message comes back again, and goes with the message, in the same group.
-//!
-//! ```text
-//! entry = level:u8 number:u64 count:u64      (of the message; big endian)
-//! ```
+//! A message that came back at all has one entry ([`Return`]) in a log beside the queue's own, at a level that no message of a
+//! quorum queue has. It is replaced when the message comes back again, and goes with the message, in the same group.
 
 use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
 
 use model::{Message, Value, message::Properties};
 use storage::{Engine, Fault, LogId, ReadLimit, Staging};
 
-use super::fifo::Ticket;
+use super::{fifo::Ticket, replica::Return};
 use crate::{mailbox::Parcel, route::headers_of};
 
 /// The header that tells the count.
@@ -27,8 +23,6 @@ const READ: ReadLimit = ReadLimit { entries: 4096, bytes: 256 * 1024 };
 pub(super) struct Returns {
     /// By level and number of the message.
     counts: BTreeMap<(u8, u64), Count>,
-    /// The number of the next entry in the log.
-    next: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -39,14 +33,9 @@ struct Count {
 }
 
 impl Returns {
-    /// None, of which the next entry in the log has the number `next`.
-    pub(super) fn beginning_at(next: u64) -> Self {
-        Self { counts: BTreeMap::new(), next }
-    }
-
-    /// Those that `log` holds, of which the next entry has the number `next`. Waits for the disk.
-    pub(super) fn recover(engine: &Engine, log: LogId, next: u64) -> Result<Self, Fault> {
-        let mut returns = Self::beginning_at(next);
+    /// Those that `log` holds. Waits for the disk.
+    pub(super) fn recover(engine: &Engine, log: LogId) -> Result<Self, Fault> {
+        let mut returns = Self::default();
         let mut from = 0;
         loop {
             let mut stored = Vec::new();
@@ -54,8 +43,8 @@ impl Returns {
             let Some(last) = stored.last() else { return Ok(returns) };
             from = last.index.saturating_add(1);
             for entry in stored {
-                if let Some((message, count)) = decode(&entry.payload) {
-                    returns.counts.insert(message, Count { count, at: entry.index });
+                if let Some(Return { level, index, count }) = Return::decode(&entry.payload) {
+                    returns.counts.insert((level, index), Count { count, at: entry.index });
                 }
             }
         }
@@ -66,12 +55,11 @@ impl Returns {
         self.counts.get(&(ticket.level, ticket.seq)).map_or(0, |count| count.count)
     }
 
-    /// The message comes back.
-    pub(super) fn add(&mut self, ticket: &Ticket, log: LogId, staging: &mut Staging<'_>) {
-        let at = self.next;
-        self.next = at.saturating_add(1);
+    /// The message comes back, which is written with the number `at`.
+    pub(super) fn add(&mut self, ticket: &Ticket, at: u64, log: LogId, staging: &mut Staging<'_>) {
         let count = Count { count: self.count(ticket).saturating_add(1), at };
-        let head = encode(ticket, count.count);
+        let back = Return { level: ticket.level, index: ticket.seq, count: count.count };
+        let head = back.encode();
         staging
             .append(log, storage::Entry { index: at, expires_at_ms: 0, priority: 0, head: &head, body: &[] });
         if let Some(old) = self.counts.insert((ticket.level, ticket.seq), count) {
@@ -112,16 +100,4 @@ fn with_count(message: &Arc<Message>, count: u64) -> Arc<Message> {
     Properties { raw_headers: Some(&encoded), ..message.properties() }.encode(&mut list);
     // A message whose headers are as long as they can be goes without.
     message.with_properties(&list).map_or_else(|_| Arc::clone(message), Arc::new)
-}
-
-fn encode(ticket: &Ticket, count: u64) -> Vec<u8> {
-    let (seq, count) = (ticket.seq.to_be_bytes(), count.to_be_bytes());
-    [&[ticket.level][..], &seq, &count].concat()
-}
-
-fn decode(payload: &[u8]) -> Option<((u8, u64), u64)> {
-    let (level, rest) = payload.split_first()?;
-    let (seq, rest) = rest.split_first_chunk::<8>()?;
-    let count = u64::from_be_bytes(rest.try_into().ok()?);
-    Some(((*level, u64::from_be_bytes(*seq)), count))
 }

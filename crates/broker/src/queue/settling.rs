@@ -204,8 +204,9 @@ impl Queue {
         if self.record.kind == QueueKind::Quorum {
             let log = LogId(self.record.id.level(returns::LEVEL));
             let mut staging = self.engine.stage();
+            let State { returns, levels, .. } = &mut *state;
             for (_, entry) in &returned {
-                state.returns.add(&entry.ticket, log, &mut staging);
+                returns.add(&entry.ticket, levels.next_in_row(), log, &mut staging);
             }
         }
         state.levels.requeue(returned.into_iter().map(|(_, entry)| entry).collect());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use model::{Event, SessionCommand, SessionEvent, Table, Value, command::DeclareQueue, message::Properties};
-use storage::LogId;
+use storage::{LogId, ReadLimit};
 
 use crate::{
     wish::{
@@ -106,17 +106,21 @@ fn the_active_consumer_makes_way_once_it_has_settled_what_it_has() {
     assert_eq!(peer.say(ack(1)), ["high 2 b"]);
 }
 
+fn publish_with_priority(body: &str, priority: u8) -> SessionCommand {
+    let plain = message("", "q", body.as_bytes(), true);
+    let properties = Properties { priority: Some(priority), ..plain.properties() };
+    let mut list = Vec::new();
+    properties.encode(&mut list);
+    let message = Arc::new(plain.with_properties(&list).unwrap());
+    SessionCommand::Publish { message, mandatory: false }
+}
+
 #[test]
 fn two_of_a_high_priority_are_followed_by_one_of_the_rest() {
     let world = World::new();
     let mut peer = with_queue(&world, &[]);
     for (body, priority) in [("l1", 0), ("l2", 4), ("h1", 5), ("h2", 9), ("h3", 5)] {
-        let plain = message("", "q", body.as_bytes(), true);
-        let properties = Properties { priority: Some(priority), ..plain.properties() };
-        let mut list = Vec::new();
-        properties.encode(&mut list);
-        let message = Arc::new(plain.with_properties(&list).unwrap());
-        peer.ask(SessionCommand::Publish { message, mandatory: false });
+        peer.ask(publish_with_priority(body, priority));
     }
     let bodies = [(); 5].map(|()| peer.say(get("q")).concat().split([' ', ',']).nth(2).unwrap().to_owned());
     assert_eq!(bodies, ["h1", "h2", "l1", "h3", "l2"]);
@@ -215,4 +219,39 @@ fn a_crash_leaves_counts_that_were() {
             assert!((flushed..=counted).contains(&told), "seed {seed}: {flushed} {told} {counted}");
         }
     }
+}
+
+/// Messages of both levels and what came back are entries of one row: no two have the same number.
+#[test]
+fn all_entries_are_numbered_in_one_row() {
+    let mut world = World::new();
+    let mut peer = with_queue(&world, &[]);
+    for round in 0..3 {
+        peer.ask_all(
+            [("a", 0), ("b", 9), ("c", 0)].map(|(body, priority)| publish_with_priority(body, priority)),
+        );
+        peer.ask_all([(); 3].map(|()| get("q")));
+        peer.hear();
+        peer.ask(requeue_up_to(0));
+        world.flush();
+        drop(peer);
+        world = if round == 1 { world.restart() } else { world.crash() };
+        peer = world.peer();
+    }
+    let id = world.broker.topology().read().find_queue("/", "q").unwrap().id;
+    let (mut indexes, mut kinds) = (Vec::new(), Vec::new());
+    for level in [0, 1, 255] {
+        let mut stored = Vec::new();
+        let limit = ReadLimit { entries: 100, bytes: 100_000 };
+        world.engine.read(LogId(id.0 | level << 55), 0, limit, &mut stored).unwrap();
+        for record in stored {
+            kinds.push(record.payload[0]);
+            assert_eq!(record.payload[1], 0, "the term");
+            indexes.push(record.index);
+        }
+    }
+    indexes.sort_unstable();
+    assert_eq!(kinds.iter().filter(|kind| **kind == 0x81).count(), 9);
+    assert!(kinds.iter().filter(|kind| **kind == 0x83).count() >= 3);
+    assert!(indexes.is_sorted_by(|one, other| one < other), "{indexes:?}");
 }

@@ -12,6 +12,8 @@ enum Step {
         stored: bool,
         /// 0: never.
         expires_at_ms: u64,
+        /// Numbers that others have.
+        skipped: u64,
     },
     /// Gives up what has expired by then.
     Expire {
@@ -43,8 +45,8 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        6 => (any::<bool>(), prop_oneof![Just(0), 1u64..100])
-            .prop_map(|(stored, expires_at_ms)| Step::Publish { stored, expires_at_ms }),
+        6 => (any::<bool>(), prop_oneof![Just(0), 1u64..100], prop_oneof![4 => Just(0), 1 => 1u64..4])
+            .prop_map(|(stored, expires_at_ms, skipped)| Step::Publish { stored, expires_at_ms, skipped }),
         2 => (0u64..100).prop_map(|now_ms| Step::Expire { now_ms }),
         4 => Just(Step::Take),
         2 => (0usize..8).prop_map(Step::Settle),
@@ -87,15 +89,16 @@ fn number(message: &Message) -> u64 {
 impl Naive {
     fn step(&mut self, fifo: &mut Fifo, step: Step) {
         match step {
-            Step::Publish { stored, expires_at_ms } => {
-                let message = message(self.next);
+            Step::Publish { stored, expires_at_ms, skipped } => {
                 assert_eq!(fifo.next_seq(), self.next);
+                self.next += skipped;
+                let message = message(self.next);
                 self.ready.insert(self.next, false);
                 if stored {
                     self.stored.insert(self.next, Arc::clone(&message));
                 }
                 let place = if stored { Place::Log(Lsn(self.next)) } else { Place::Memory };
-                fifo.enqueue(message, place, expires_at_ms);
+                fifo.enqueue(self.next, message, place, expires_at_ms);
                 self.expiry.insert(self.next, expires_at_ms);
                 self.next += 1;
             }
@@ -334,7 +337,7 @@ fn what_left_the_tail_during_a_read_neither_comes_back_nor_is_lost() {
     for seq in 1..=8 {
         // All but the seventh are in the log.
         let place = if seq == 7 { Place::Memory } else { Place::Log(Lsn(seq)) };
-        fifo.enqueue(message(seq), place, if seq == 6 { 10 } else { 0 });
+        fifo.enqueue(seq, message(seq), place, if seq == 6 { 10 } else { 0 });
         fifo.evict(4 * message(seq).bytes() as u64, Lsn(4));
     }
     for seq in 1..=2 {
@@ -366,7 +369,7 @@ fn evicting_keeps_the_ends_in_memory_and_the_middle_out() {
     let mut fifo = Fifo::new(0, Recovered { next: 1, first: 1, ..Recovered::default() });
     let size = message(1).bytes() as u64;
     for seq in 1..=100 {
-        fifo.enqueue(message(seq), Place::Log(Lsn(seq)), 0);
+        fifo.enqueue(seq, message(seq), Place::Log(Lsn(seq)), 0);
     }
     fifo.evict(10 * size, Lsn(100));
     assert!(fifo.resident() <= 10 * size);
@@ -380,9 +383,9 @@ fn evicting_keeps_the_ends_in_memory_and_the_middle_out() {
 #[test]
 fn gaps_do_not_pile_up_behind_a_message_that_stays() {
     let mut fifo = Fifo::new(0, Recovered { next: 1, first: 1, ..Recovered::default() });
-    fifo.enqueue(message(1), Place::Log(Lsn(1)), 1_000_000);
+    fifo.enqueue(1, message(1), Place::Log(Lsn(1)), 1_000_000);
     for seq in 2..=10_000 {
-        fifo.enqueue(message(seq), Place::Log(Lsn(seq)), seq);
+        fifo.enqueue(seq, message(seq), Place::Log(Lsn(seq)), seq);
         assert_eq!(fifo.remove_expired(seq, &mut Fetched::new()).unwrap().ticket.seq, seq);
     }
     assert_eq!(fifo.ready().messages, 1);
