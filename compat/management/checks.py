@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT / "compat"))
 
 import metrics
 import pika
+import sessions
 import statistics_of_api as statistics
 
 from drive.broker import BrokerError, Own, free_port
@@ -391,6 +392,7 @@ def main() -> int:
             definitions_at_start(binary, work)
             statistics.check(api, broker.port, verdict)
             metrics.check(api, broker.metrics, verdict)
+            sessions.check(binary, work, verdict)
             rabbitmqadmin(broker, work)
         finally:
             broker.stop()

@@ -14,11 +14,12 @@ use std::{
 };
 
 use foldhash::fast::FixedState;
-use model::{Name, Refusal, Secret};
+use model::{Name, Refusal};
 use parking_lot::{Condvar, Mutex, RwLock};
 use storage::{Engine, Fault, LogId, Lsn};
 
 use crate::{
+    attempts::Attempts,
     census::Census,
     client::Client,
     connected::{Connected, Register, Totals},
@@ -38,6 +39,7 @@ use crate::{
 mod announce;
 mod changes;
 mod history;
+mod login;
 mod waiting;
 
 /// What the broker is told of the world when it starts.
@@ -106,6 +108,7 @@ pub struct Broker {
     pub(crate) census: Arc<Census>,
     pub(crate) register: Register,
     ledgers: Ledgers,
+    pub(crate) attempts: Attempts,
     timers: Timers,
     clients: Mutex<BTreeMap<ConnectionId, Arc<Mailbox>>>,
     next_connection: AtomicU64,
@@ -145,6 +148,7 @@ impl Broker {
             census: Arc::default(),
             register: Register::default(),
             ledgers: Ledgers::default(),
+            attempts: Attempts::default(),
             timers: Timers::default(),
             clients: Mutex::default(),
             next_connection: AtomicU64::new(1),
@@ -261,18 +265,6 @@ impl Broker {
         let changed = self.ledgers.take_changed();
         let queues = self.queues.read();
         changed.iter().filter_map(|id| queues.get(&id.0).cloned()).collect()
-    }
-
-    /// Whether this is the user's password, and the user may log in from there. Takes as long for a user that does not exist.
-    pub fn is_login(&self, user: &Name, password: &Secret, is_loopback: bool) -> bool {
-        let is_known = self.topology.read().authenticate(user, password);
-        is_known && (is_loopback || !self.settings.loopback_users.contains(user))
-    }
-
-    /// Whether there is such a user who may log in from there: for whom something else than a password vouches.
-    pub fn is_user(&self, user: &Name, is_loopback: bool) -> bool {
-        let is_known = self.topology.read().user(user).is_some();
-        is_known && (is_loopback || !self.settings.loopback_users.contains(user))
     }
 
     /// The topology, to be read.

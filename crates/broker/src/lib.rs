@@ -16,6 +16,7 @@
 
 pub mod access;
 pub mod argument;
+mod attempts;
 pub mod broker;
 mod census;
 pub mod client;
@@ -36,6 +37,7 @@ mod session;
 mod timers;
 pub mod topology;
 
+pub use attempts::{Denied, Door, Failures};
 pub use broker::{Broker, Settings};
 pub use client::Client;
 pub use connected::{Connected, ConnectionState, Ends, PeerCertificate, Protection, Totals, Tuned};

@@ -94,31 +94,36 @@ impl Metadata {
         }
     }
 
-    /// Stages a durable entry, or only numbers one that is not; then it is to be applied.
-    pub(crate) fn stage(
+    /// Numbers an entry, which is then to be applied; if it is durable, it is also to be staged.
+    pub(crate) fn number(
         &mut self,
-        engine: &Engine,
         entry: &Entry,
         now_ms: u64,
         is_durable: bool,
+        written: &mut Vec<Written>,
     ) -> Result<Meta, serde_json::Error> {
         let meta = Meta { index: self.next_index, now_ms };
         if is_durable {
             let payload = serde_json::to_vec(&Logging { now_ms, entry })?;
-            let mut staging = engine.stage();
-            let record = storage::Entry {
-                index: meta.index,
-                expires_at_ms: 0,
-                priority: 0,
-                head: &payload,
-                body: &[],
-            };
-            staging.append(METADATA_LOG, record);
-            self.last = staging.lsn();
+            written.push(Written { index: meta.index, payload });
             self.next_index = self.next_index.saturating_add(1);
-            self.bytes_since_snapshot = self.bytes_since_snapshot.saturating_add(payload.len() as u64);
         }
         Ok(meta)
+    }
+
+    /// Stages what was numbered, as one group.
+    pub(crate) fn stage(&mut self, engine: &Engine, written: &[Written]) {
+        if written.is_empty() {
+            return;
+        }
+        let mut staging = engine.stage();
+        for Written { index, payload } in written {
+            let record =
+                storage::Entry { index: *index, expires_at_ms: 0, priority: 0, head: payload, body: &[] };
+            staging.append(METADATA_LOG, record);
+            self.bytes_since_snapshot = self.bytes_since_snapshot.saturating_add(payload.len() as u64);
+        }
+        self.last = staging.lsn();
     }
 
     /// Whether a snapshot is due.
@@ -135,6 +140,13 @@ impl Metadata {
         self.snapshot_bytes = bytes.len() as u64;
         Snapshot { index, bytes }
     }
+}
+
+/// A durable entry that is not staged yet.
+#[derive(Debug)]
+pub(crate) struct Written {
+    index: u64,
+    payload: Vec<u8>,
 }
 
 /// A snapshot that is not on disk yet.

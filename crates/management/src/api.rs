@@ -1,23 +1,29 @@
 //! From a request to its response: login, the table of what there is, and the response's form.
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
 
 use broker::{
     Broker,
     topology::{Entry, Invalid, Topology},
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use model::{Name, Refusal};
 
 use crate::{
     call::{Call, Object, Query, parts},
     conversation::no_vhost_access,
+    guard::{Guard, Options},
     list,
     login::{Caller, Right},
     problem::Problem,
     reply::{Answer, Reply},
     samples,
+    sessions::{Sessions, of_cookies},
     world::{Explain, Identity, Listening, World},
 };
 
@@ -38,6 +44,7 @@ mod permissions;
 mod policies;
 mod queues;
 mod routes;
+mod sessions;
 mod statistics;
 mod users;
 mod vhosts;
@@ -47,16 +54,27 @@ mod vhosts;
 pub enum Peer {
     /// From the network: whoever asks logs in.
     Network(SocketAddr),
+    /// The same, over TLS.
+    Encrypted(SocketAddr),
     /// From whoever owns the node's process, or the machine: a request without a login may do everything.
     Operator,
 }
 
 impl Peer {
-    fn is_loopback(self) -> bool {
+    /// Where the other end is.
+    pub(crate) fn ip(self) -> IpAddr {
         match self {
-            Self::Network(address) => address.ip().to_canonical().is_loopback(),
-            Self::Operator => true,
+            Self::Network(address) | Self::Encrypted(address) => address.ip(),
+            Self::Operator => Ipv6Addr::LOCALHOST.into(),
         }
+    }
+
+    pub(crate) fn is_loopback(self) -> bool {
+        self.ip().to_canonical().is_loopback()
+    }
+
+    pub(crate) fn is_secure(self) -> bool {
+        matches!(self, Self::Encrypted(_))
     }
 }
 
@@ -74,6 +92,8 @@ pub struct Api {
     identity: Identity,
     listening: Vec<Listening>,
     samples: samples::Shared,
+    guard: Guard,
+    sessions: Sessions,
 }
 
 impl fmt::Debug for Api {
@@ -91,7 +111,28 @@ impl Api {
         identity: Identity,
         listening: Vec<Listening>,
     ) -> Self {
-        Self { broker, world, explain, identity, listening, samples: samples::Shared::default() }
+        let (guard, sessions) = (Guard::default(), Sessions::default());
+        Self {
+            broker,
+            world,
+            explain,
+            identity,
+            listening,
+            samples: samples::Shared::default(),
+            guard,
+            sessions,
+        }
+    }
+
+    /// The same with what an operator has set; None if that can be no header of HTTP.
+    pub fn with_options(self, options: Options) -> Option<Self> {
+        let guard = Guard::new(options)?;
+        Some(Self { guard, ..self })
+    }
+
+    /// The answer to a body that has more than [`Api::body_bytes_max`].
+    pub fn refuse_body(path: &str) -> Response<Bytes> {
+        refuse(&Problem::TooLarge(Self::body_bytes_max(path)))
     }
 
     /// The most bytes of a body: definitions are large, the rest is not.
@@ -136,7 +177,7 @@ impl Api {
         if request.method() == Method::HEAD {
             *response.body_mut() = Bytes::new();
         }
-        secure(response.headers_mut());
+        self.guard.protect(request.method(), request.headers(), response.headers_mut());
         response
     }
 
@@ -159,11 +200,19 @@ impl Api {
         if !text("accept").is_none_or(is_json_wanted) {
             return Err(Problem::NotAcceptable);
         }
-        let authorization = text("authorization");
-        let caller = match peer {
+        let session = text("cookie").and_then(of_cookies);
+        let caller = match (text("authorization"), session) {
             _ if route.is_open => Caller::nobody(),
-            Peer::Operator if authorization.is_none() => Caller::operator(),
-            _ => Caller::log_in(&self.broker, authorization, peer.is_loopback())?,
+            (Some(header), _) => Caller::log_in(self, header, peer)?,
+            (None, _) if peer == Peer::Operator => Caller::operator(),
+            (None, Some(value)) => {
+                if !self.guard.may_use_cookie(request.method(), request.headers()) {
+                    let said = "another site may not act for whoever is logged in here";
+                    return Err(Problem::NotAuthorised(said.to_owned()));
+                }
+                Caller::resume(self, value, peer)?
+            }
+            (None, None) => return Err(Problem::NoCredentials),
         };
         let call = Call {
             caller,
@@ -171,6 +220,9 @@ impl Api {
             query: Query::parse(request.uri().query().unwrap_or_default()),
             body: request.body().clone(),
             reason: text("x-reason").map(str::to_owned),
+            content_type: text("content-type").map(str::to_owned),
+            peer,
+            session: session.map(str::to_owned),
         };
         if !route.is_open {
             call.caller.require(route.right)?;
@@ -192,6 +244,10 @@ impl Api {
 
     pub(crate) fn broker(&self) -> &Arc<Broker> {
         &self.broker
+    }
+
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.sessions
     }
 
     pub(crate) fn world(&self) -> &dyn World {
@@ -264,6 +320,12 @@ fn shape(reply: Reply, query: &Query) -> Result<Shaped, Problem> {
             (StatusCode::CREATED, None, location.map(|place| (header::LOCATION, place)))
         }
         Reply::Done => (StatusCode::NO_CONTENT, None, None),
+        // RabbitMQ: the word, as JSON.
+        Reply::LoggedIn(cookie) => {
+            let body = Bytes::from_static(b"\"ok\"");
+            (StatusCode::OK, Some(body), Some((header::SET_COOKIE, cookie)))
+        }
+        Reply::LoggedOut(cookie) => (StatusCode::NO_CONTENT, None, Some((header::SET_COOKIE, cookie))),
     })
 }
 
@@ -294,6 +356,9 @@ fn refuse(problem: &Problem) -> Response<Bytes> {
             let ask = HeaderValue::from_static("Basic realm=\"RabbitMQ Management\"");
             headers.insert(header::WWW_AUTHENTICATE, ask);
         }
+        Problem::TooMany(seconds) => {
+            headers.insert(header::RETRY_AFTER, (*seconds).into());
+        }
         Problem::MethodNotAllowed(allowed) => {
             if let Ok(allowed) = HeaderValue::try_from(allowed) {
                 headers.insert(header::ALLOW, allowed);
@@ -302,14 +367,6 @@ fn refuse(problem: &Problem) -> Response<Bytes> {
         _ => {}
     }
     response
-}
-
-/// What keeps a browser from doing more with an answer than showing it.
-fn secure(headers: &mut HeaderMap) {
-    let policy = "default-src 'self'; object-src 'none'; frame-ancestors 'none'";
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::VARY, HeaderValue::from_static("accept, origin"));
 }
 
 /// Whether somebody has the right to a thing of their own, or of others.

@@ -5,7 +5,7 @@ use model::Name;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value as Json};
 
-use crate::{login::Caller, problem::Problem};
+use crate::{api::Peer, login::Caller, multipart, problem::Problem};
 
 /// Parts of a path, and pairs of a query, that are looked at.
 const PARTS_MAX: usize = 64;
@@ -63,6 +63,11 @@ pub(crate) struct Call {
     pub(crate) body: Bytes,
     /// Why, where somebody is told: `X-Reason`.
     pub(crate) reason: Option<String>,
+    /// Of the body.
+    pub(crate) content_type: Option<String>,
+    pub(crate) peer: Peer,
+    /// The session that its cookie names, whether there is one or not.
+    pub(crate) session: Option<String>,
 }
 
 impl Call {
@@ -81,6 +86,17 @@ impl Call {
         match self.part(at) {
             "amq.default" => Ok(Name::default()),
             other => name(other),
+        }
+    }
+
+    /// The same, also from the field `file` of a form.
+    pub(crate) fn uploaded(&self) -> Result<Object, Problem> {
+        match self.content_type.as_deref().and_then(multipart::boundary) {
+            None => self.object(),
+            Some(boundary) => match multipart::field(&self.body, boundary, "file") {
+                Some(file) => Object::parse(file),
+                None => Err(Problem::bad("the form has no field named file")),
+            },
         }
     }
 

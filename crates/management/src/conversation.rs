@@ -33,10 +33,10 @@ impl Bell for Latch {
 
 impl Latch {
     /// False if it was not rung in time.
-    fn wait(&self) -> bool {
+    fn wait(&self, patience: Duration) -> bool {
         let mut is_rung = self.is_rung.lock();
         if !*is_rung {
-            self.rung.wait_for(&mut is_rung, LOOK);
+            self.rung.wait_for(&mut is_rung, patience);
         }
         std::mem::take(&mut *is_rung)
     }
@@ -156,6 +156,25 @@ impl<'a> Conversation<'a> {
         }
     }
 
+    /// The next news of the session, if there is any before it has been quiet for so long.
+    pub(crate) fn hear_within(&mut self, quiet: Duration) -> Result<Option<SessionEvent>, Failure> {
+        loop {
+            let Some(event) = self.client.poll_event() else {
+                if self.latch.wait(quiet) {
+                    continue;
+                }
+                return Ok(None);
+            };
+            match event {
+                Event::Session(_, SessionEvent::Refused(refusal)) | Event::Refused(refusal) => {
+                    return Err(self.refused(&refusal));
+                }
+                Event::Session(_, event) => return Ok(Some(event)),
+                _ => {}
+            }
+        }
+    }
+
     fn refused(&self, refusal: &Refusal) -> Failure {
         let (code, text) = self.api.explain(refusal);
         Failure::Refused { code, text }
@@ -167,7 +186,7 @@ impl<'a> Conversation<'a> {
             if let Some(event) = self.client.poll_event() {
                 return Ok(event);
             }
-            if !self.latch.wait() {
+            if !self.latch.wait(LOOK) {
                 looks += 1;
             }
             if looks > LOOKS_MAX {

@@ -4,10 +4,13 @@
 //! first, not each other.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use broker::Broker;
+use broker::{Broker, Denied, Door};
 use model::{Name, Secret};
 
-use crate::problem::Problem;
+use crate::{
+    api::{Api, Peer},
+    problem::Problem,
+};
 
 /// Somebody who has logged in.
 #[derive(Debug)]
@@ -72,8 +75,7 @@ impl Caller {
     }
 
     /// Reads an `authorization` header and looks whether it is true.
-    pub(crate) fn log_in(broker: &Broker, header: Option<&str>, is_loopback: bool) -> Result<Self, Problem> {
-        let header = header.ok_or(Problem::NoCredentials)?;
+    pub(crate) fn log_in(api: &Api, header: &str, peer: Peer) -> Result<Self, Problem> {
         let (scheme, rest) = header.split_once(' ').ok_or(Problem::MalformedLogin)?;
         if !scheme.eq_ignore_ascii_case("basic") {
             return Err(Problem::LoginFailed);
@@ -83,12 +85,36 @@ impl Caller {
         let (user, password) = decoded.split_at(colon);
         let secret = Secret::new(password.get(1..).unwrap_or_default());
         let user = Name::from_bytes(user).map_err(|_| Problem::LoginFailed)?;
-        if !broker.is_login(&user, &secret, is_loopback) {
-            tracing::warn!(%user, "HTTP access denied: unknown user, wrong password, or not from the local host");
-            return Err(Problem::LoginFailed);
+        Self::known(api, user, secret, peer)
+    }
+
+    /// Looks whether this is the user's password, unless they have failed too often.
+    pub(crate) fn known(api: &Api, user: Name, secret: Secret, peer: Peer) -> Result<Self, Problem> {
+        let source = peer.ip();
+        match api.broker().log_in(Door::Http, (&user, &secret), source, api.world().now_ms()) {
+            Ok(()) => Self::with_tags(api.broker(), user, secret, peer),
+            Err(Denied::Later { seconds }) => Err(Problem::TooMany(seconds)),
+            Err(Denied::Wrong) => {
+                tracing::warn!(%user, peer = %source, "HTTP access denied: unknown user, wrong password, or not from the local host");
+                Err(Problem::LoginFailed)
+            }
         }
+    }
+
+    /// Goes on with a session, if that with which it began is still good.
+    pub(crate) fn resume(api: &Api, value: &str, peer: Peer) -> Result<Self, Problem> {
+        let found = api.sessions().find(value, api.world().now_ms());
+        let (user, secret) = found.ok_or(Problem::SessionOver)?;
+        if !api.broker().is_login(&user, &secret, peer.is_loopback()) {
+            api.sessions().end(value);
+            return Err(Problem::SessionOver);
+        }
+        Self::with_tags(api.broker(), user, secret, peer)
+    }
+
+    fn with_tags(broker: &Broker, user: Name, secret: Secret, peer: Peer) -> Result<Self, Problem> {
         let tags = broker.topology().read().user(&user).map(|user| user.tags.clone()).unwrap_or_default();
-        let caller = Self { user, secret, tags, is_loopback, is_operator: false };
+        let caller = Self { user, secret, tags, is_loopback: peer.is_loopback(), is_operator: false };
         caller.require(Right::Management)?;
         Ok(caller)
     }

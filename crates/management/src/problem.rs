@@ -9,6 +9,12 @@ use serde_json::{Value as Json, json};
 pub(crate) enum Problem {
     /// 401, and the browser may ask for a password.
     NoCredentials,
+    /// 401, for a cookie that is worth nothing (any more): no browser is to ask for a password.
+    SessionOver,
+    /// 429: too many failed logins; how many seconds to wait.
+    TooMany(u64),
+    /// 413, with the most bytes that there may be.
+    TooLarge(usize),
     /// 401, the same for an unknown user and a wrong password.
     LoginFailed,
     /// 401: this user may not.
@@ -45,7 +51,11 @@ impl Problem {
 
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::NoCredentials | Self::LoginFailed | Self::NotAuthorised(_) => StatusCode::UNAUTHORIZED,
+            Self::NoCredentials | Self::LoginFailed | Self::NotAuthorised(_) | Self::SessionOver => {
+                StatusCode::UNAUTHORIZED
+            }
+            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MalformedLogin | Self::Bad(_) => StatusCode::BAD_REQUEST,
             Self::NotFound | Self::Missing(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -69,6 +79,12 @@ impl Problem {
                 None
             }
             // RabbitMQ spells these two differently.
+            Self::SessionOver => said("not_authorized", "The session is over: log in again"),
+            Self::TooMany(seconds) => {
+                let reason = format!("too many failed logins: the next is looked at in {seconds} s");
+                said("too_many_requests", &reason)
+            }
+            Self::TooLarge(max) => said("payload_too_large", &format!("a body may have {max} bytes here")),
             Self::LoginFailed => said("not_authorized", "Login failed"),
             Self::NotAuthorised(reason) => said("not_authorised", reason),
             Self::NotFound => said("Object Not Found", "Not Found"),

@@ -15,6 +15,10 @@ pub(crate) enum Reply {
     Created(Option<String>),
     /// 204.
     Done,
+    /// 200, and this cookie.
+    LoggedIn(String),
+    /// 204, and the cookie that takes the other away.
+    LoggedOut(String),
 }
 
 pub(crate) type Answer = Result<Reply, Problem>;

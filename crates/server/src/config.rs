@@ -10,6 +10,7 @@
 pub(crate) mod describe;
 mod draft;
 mod foreign;
+mod http_keys;
 mod key;
 mod lines;
 mod nearest;

@@ -4,7 +4,7 @@
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -12,7 +12,7 @@ use management::{Api, Peer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
 };
 
 use crate::tls::Gate;
@@ -25,6 +25,10 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(120);
 const ANSWERS_MAX: usize = 8;
 /// Connections at the same time.
 const CONNECTIONS_MAX: usize = 1024;
+/// Larger bodies share what there is for them.
+const BODY_BYTES_SMALL: usize = 64 * 1024;
+/// All larger bodies together, in KiB: two of the largest.
+const BODIES_KIB_MAX: usize = 100 * 1024;
 /// Pause after an accept that failed for want of something that may come back.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -36,6 +40,8 @@ pub(crate) struct Site {
     scraped_at: Option<SocketAddr>,
     answers: Arc<Semaphore>,
     connections: Arc<Semaphore>,
+    /// Kibibytes of large bodies that may still be read.
+    bodies: Arc<Semaphore>,
 }
 
 impl Site {
@@ -45,6 +51,7 @@ impl Site {
             scraped_at: None,
             answers: Arc::new(Semaphore::new(ANSWERS_MAX)),
             connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            bodies: Arc::new(Semaphore::new(BODIES_KIB_MAX)),
         }
     }
 
@@ -79,7 +86,7 @@ impl Site {
     async fn serve_encrypted(&self, stream: TcpStream, peer: SocketAddr, gate: &Gate) {
         let handshake = Box::pin(tokio::time::timeout(gate.timeout(), gate.acceptor().accept(stream)));
         match handshake.await {
-            Ok(Ok(stream)) => self.serve(Box::new(stream), Peer::Network(peer)).await,
+            Ok(Ok(stream)) => self.serve(Box::new(stream), Peer::Encrypted(peer)).await,
             Ok(Err(error)) => tracing::debug!(%peer, %error, "the handshake of TLS failed for HTTP"),
             Err(_) => tracing::debug!(%peer, "the handshake of TLS took too long for HTTP"),
         }
@@ -99,12 +106,28 @@ impl Site {
         }
     }
 
+    /// Waits for room for a large body, before a byte of it is read and before anybody has logged in.
+    async fn room(&self, head: &Parts, bytes_max: usize) -> Option<Option<OwnedSemaphorePermit>> {
+        let bytes = announced_bytes(head, bytes_max);
+        if bytes <= BODY_BYTES_SMALL {
+            return Some(None);
+        }
+        let kibibytes = u32::try_from(bytes / 1024).unwrap_or(u32::MAX);
+        Arc::clone(&self.bodies).acquire_many_owned(kibibytes).await.ok().map(Some)
+    }
+
     async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response<Full<Bytes>> {
         let (head, body) = request.into_parts();
-        let body = Limited::new(body, Api::body_bytes_max(head.uri.path())).collect();
+        let bytes_max = Api::body_bytes_max(head.uri.path());
+        let Some(_room) = self.room(&head, bytes_max).await else {
+            return bare(StatusCode::SERVICE_UNAVAILABLE);
+        };
+        let body = Limited::new(body, bytes_max).collect();
         let body = match tokio::time::timeout(BODY_TIMEOUT, body).await {
             Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => return bare(StatusCode::PAYLOAD_TOO_LARGE),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => {
+                return Api::refuse_body(head.uri.path()).map(Full::new);
+            }
             Ok(Err(_)) => return bare(StatusCode::BAD_REQUEST),
             Err(_) => return bare(StatusCode::REQUEST_TIMEOUT),
         };
@@ -124,6 +147,13 @@ impl Site {
             }
         }
     }
+}
+
+/// What a body is taken to have before it is here.
+fn announced_bytes(head: &Parts, bytes_max: usize) -> usize {
+    let length = head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let is_chunked = head.headers.contains_key(header::TRANSFER_ENCODING);
+    length.unwrap_or(if is_chunked { bytes_max } else { 0 }).min(bytes_max)
 }
 
 fn bare(status: StatusCode) -> Response<Full<Bytes>> {

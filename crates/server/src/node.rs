@@ -193,7 +193,9 @@ async fn serve(
         connections_max: settings.connection.connections_max,
         gate: gates.amqp.clone().map(|gate| (gate, is_external.then_some(settings.login_from))),
     };
-    let api = api(settings, (broker, folder), surroundings, listening.clone());
+    let api = api(settings, (broker, folder), surroundings, listening.clone())
+        .with_options(settings.http.clone())
+        .context("`management.csp.policy` and `management.hsts.policy` have to be a header of HTTP")?;
     if let Some(path) = &settings.definitions {
         definitions::load(&api, path)?;
     }

@@ -91,10 +91,9 @@ impl Broker {
     }
 
     /// What an entry that is about to be applied has to tell.
-    pub(super) fn news_of(&self, entry: &Entry) -> Vec<News> {
-        let topology = self.topology.read();
+    pub(super) fn news_of(&self, topology: &Topology, entry: &Entry) -> Vec<News> {
         let is_heard = topology.is_bound(&self.settings.event_vhost, EXCHANGE);
-        if is_heard { News::of_entry(&topology, entry) } else { Vec::new() }
+        if is_heard { News::of_entry(topology, entry) } else { Vec::new() }
     }
 
     /// The metadata have changed.

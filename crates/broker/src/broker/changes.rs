@@ -14,6 +14,7 @@ use storage::Lsn;
 use super::Broker;
 use crate::{
     metadata::Metadata,
+    news::News,
     queue::{Effects, Queue, Rules},
     topology::{Entry, Fact, Topology},
 };
@@ -46,7 +47,7 @@ impl Broker {
         self.change_all(user, now_ms, |topology| wish(topology).map(Vec::from_iter))
     }
 
-    /// The same, by several entries, between which nothing else comes.
+    /// The same, by several entries: nothing else comes between them, and after a crash all of them are there or none.
     ///
     /// # Errors
     /// What `wish` refuses; or an entry cannot be written down: those before it are.
@@ -60,12 +61,7 @@ impl Broker {
         let last = {
             let mut metadata = self.metadata.lock();
             let entries = wish(&self.topology.read())?;
-            for entry in entries {
-                news.extend(self.news_of(&entry));
-                let mut its_facts = Vec::new();
-                self.apply(&mut metadata, now_ms, entry, &mut its_facts)?;
-                facts.append(&mut its_facts);
-            }
+            self.apply(&mut metadata, now_ms, entries, (&mut facts, &mut news))?;
             metadata.last
         };
         self.tell_changes(user, now_ms, news, &facts);
@@ -77,17 +73,28 @@ impl Broker {
         &self,
         metadata: &mut Metadata,
         now_ms: u64,
-        entry: Entry,
-        facts: &mut Vec<Fact>,
+        entries: Vec<Entry>,
+        (facts, news): (&mut Vec<Fact>, &mut Vec<News>),
     ) -> Result<(), Refusal> {
         let mut topology = self.topology.write();
-        let is_durable = topology.is_durable(&entry);
-        let meta = metadata.stage(&self.engine, &entry, now_ms, is_durable).map_err(|error| {
-            tracing::error!(%error, "a metadata entry cannot be written");
-            Refusal::Internal
-        })?;
+        let (mut written, mut outcome) = (Vec::new(), Ok(()));
+        for entry in entries {
+            // Whether it is durable may depend on those before it.
+            let is_durable = topology.is_durable(&entry);
+            let meta = match metadata.number(&entry, now_ms, is_durable, &mut written) {
+                Ok(meta) => meta,
+                Err(error) => {
+                    tracing::error!(%error, "a metadata entry cannot be written");
+                    outcome = Err(Refusal::Internal);
+                    break;
+                }
+            };
+            news.extend(self.news_of(&topology, &entry));
+            topology.apply(meta, entry, facts);
+        }
+        // Nobody has seen it yet: the topology is locked until all of it is on its way to the disk.
+        metadata.stage(&self.engine, &written);
         self.metadata_last.store(metadata.last.0, Ordering::Release);
-        topology.apply(meta, entry, facts);
         let gone = self.follow(&topology, facts);
         let changed = self.rules_after(&topology, facts);
         drop(topology);
@@ -101,7 +108,7 @@ impl Broker {
         // Nothing in it may ask for the metadata, which is locked.
         debug_assert!(effects.deletions.is_empty(), "neither a burial nor a rule ends a queue at once");
         self.carry_out(&mut effects);
-        Ok(())
+        outcome
     }
 
     /// Keeps the registry of live queues in step; returns those that are gone.

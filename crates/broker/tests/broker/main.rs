@@ -33,6 +33,7 @@ mod rules;
 mod simulation;
 mod streams;
 mod timeouts;
+mod together;
 mod tracing;
 mod transactions;
 mod travels;

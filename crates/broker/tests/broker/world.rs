@@ -60,7 +60,11 @@ impl World {
 
     /// The node that finds this disk.
     pub(crate) fn open(disk: MemoryDisk, settings: Settings) -> Result<Self, Fault> {
-        let (engine, recovered) = Engine::open(Arc::new(disk.clone()), small_log())?;
+        Self::open_with(disk, settings, small_log())
+    }
+
+    pub(crate) fn open_with(disk: MemoryDisk, settings: Settings, options: Options) -> Result<Self, Fault> {
+        let (engine, recovered) = Engine::open(Arc::new(disk.clone()), options)?;
         let engine = Arc::new(engine);
         let broker = match Broker::recover(Arc::clone(&engine), &recovered, settings.clone()) {
             Ok(broker) => Arc::new(broker),

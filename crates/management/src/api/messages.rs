@@ -1,9 +1,12 @@
 //! Publishing and getting by HTTP: for a look and a try, not for traffic.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use model::{DeliveryId, Message, Outcome, SessionCommand, SessionEvent};
+use broker::topology::QueueKind;
+use model::{
+    DeliveryId, Message, Name, Outcome, SessionCommand, SessionEvent, Table, Value, command::Consume,
+};
 use serde_json::{Value as Json, json};
 
 use super::Api;
@@ -20,6 +23,8 @@ use crate::{
 const GET_COUNT_MAX: i64 = 100_000;
 /// Bytes of bodies of one get: what comes after is left in the queue.
 const GET_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// How long nothing has come of a stream when its end is reached.
+const STREAM_QUIET: Duration = Duration::from_millis(250);
 
 pub(super) fn publish(api: &Api, call: &Call) -> Answer {
     let (vhost, exchange, body) = (api.vhost(call, 1)?, call.exchange(2)?, call.object()?);
@@ -105,6 +110,13 @@ pub(super) fn get(api: &Api, call: &Call) -> Answer {
         _ => return Err(Problem::bad("Unsupported encoding. Please use auto or base64.")),
     };
     let truncate = body.integer("truncate")?.map(|bytes| usize::try_from(bytes).unwrap_or_default());
+    let is_stream = {
+        let topology = api.broker().topology().read();
+        topology.find_queue(&vhost, &queue).is_some_and(|record| record.kind == QueueKind::Stream)
+    };
+    if is_stream {
+        return read_stream(api, call, &vhost, queue, (count, is_base64, truncate));
+    }
     let mut conversation = Conversation::open(api, &call.caller, &vhost)?;
     let (mut rows, mut bytes, mut last) = (Vec::new(), 0_usize, None);
     for _ in 0..count {
@@ -123,6 +135,60 @@ pub(super) fn get(api: &Api, call: &Call) -> Answer {
     }
     if let Some(delivery) = last {
         settle(&mut conversation, delivery, mode);
+    }
+    Ok(Reply::values(rows))
+}
+
+/// What stands in a stream from an `offset` on (a number, `first`, `last`, `next`, or an interval such as `5m`): nothing is
+/// taken from it, whatever the ackmode. RabbitMQ refuses this.
+fn read_stream(
+    api: &Api,
+    call: &Call,
+    vhost: &Name,
+    queue: Name,
+    (count, is_base64, truncate): (i64, bool, Option<usize>),
+) -> Answer {
+    let offset = match call.object()?.get("offset") {
+        None => Value::text("first"),
+        Some(Json::String(word)) => Value::text(word),
+        Some(number) => {
+            let wrong = || {
+                Problem::bad(
+                    "offset should be a number from 0, or first, last, next or an interval such as 5m",
+                )
+            };
+            Value::I64(number.as_u64().and_then(|number| i64::try_from(number).ok()).ok_or_else(wrong)?)
+        }
+    };
+    let mut arguments = Table::default();
+    arguments.push("x-stream-offset", offset);
+    let count = u16::try_from(count).unwrap_or(u16::MAX);
+    if count == 0 {
+        return Ok(Reply::values([]));
+    }
+    let mut conversation = Conversation::open(api, &call.caller, vhost)?;
+    conversation.ask(SessionCommand::SetPrefetch { count, global: false })?;
+    let consume = Consume {
+        queue,
+        consumer: Name::default(),
+        no_ack: false,
+        exclusive: false,
+        nowait: false,
+        arguments,
+    };
+    let with_code = crate::conversation::Failure::with_code;
+    conversation.ask(SessionCommand::Consume(consume)).map_err(with_code)?;
+    let (mut rows, mut bytes) = (Vec::new(), 0_usize);
+    while rows.len() < usize::from(count) && bytes <= GET_BYTES_MAX {
+        // A stream has no end that could be waited for, only one where nothing more comes.
+        match conversation.hear_within(STREAM_QUIET).map_err(with_code)? {
+            Some(SessionEvent::Delivered { message, redelivered, .. }) => {
+                bytes = bytes.saturating_add(message.body().len());
+                rows.push((String::new(), show(&message, redelivered, 0, is_base64, truncate)));
+            }
+            Some(_) => {}
+            None => break,
+        }
     }
     Ok(Reply::values(rows))
 }

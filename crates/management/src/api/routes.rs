@@ -4,7 +4,8 @@ use http::Method;
 
 use super::{
     Api, bindings, channels, connections, consumers, definitions, delayed, exchanges, health, limits,
-    messages, node, none, operation, parameters, permissions, policies, queues, statistics, users, vhosts,
+    messages, node, none, operation, parameters, permissions, policies, queues, sessions, statistics, users,
+    vhosts,
 };
 use crate::{call::Call, login::Right, reply::Answer};
 
@@ -109,6 +110,11 @@ fn of_node(path: &[&str]) -> Option<Route> {
         ["whoami"] => ANYBODY.get(users::whoami),
         ["auth"] => ANYBODY.open().get(users::auth),
         ["reset"] | ["reset", _] => ADMINISTRATOR.delete(statistics::reset),
+        ["login"] => ANYBODY.open().post(sessions::log_in).delete(sessions::log_out),
+        ["auth", "attempts", _] => MONITORING.get(sessions::attempts).delete(sessions::reset_attempts),
+        ["auth", "attempts", _, "source"] => {
+            MONITORING.get(sessions::attempts_by_source).delete(sessions::reset_attempts)
+        }
         ["rebalance", "queues"] => ADMINISTRATOR.post(node::nothing_to_do),
         ["definitions" | "all-configuration"] => {
             ADMINISTRATOR.get(definitions::all).post(definitions::import)

@@ -39,6 +39,7 @@ pub(crate) struct Draft {
     /// Where it was said that `management.listener` speaks TLS.
     pub(crate) is_listener_tls: Option<Origin>,
     pub(crate) listener_tls: tls::Draft,
+    pub(crate) cors_origins: BTreeMap<Rank, String>,
     pub(crate) tags: BTreeMap<String, bool>,
     pub(crate) loopback_none: bool,
     pub(crate) mechanisms: BTreeMap<Rank, (String, Origin)>,
@@ -116,6 +117,7 @@ impl Draft {
             management_tls: tls::Draft::default(),
             is_listener_tls: None,
             listener_tls: tls::Draft::default(),
+            cors_origins: BTreeMap::new(),
             tags: BTreeMap::new(),
             loopback_none: false,
             mechanisms: BTreeMap::new(),
@@ -166,6 +168,7 @@ impl Draft {
         if let Some(listens) = self.metrics.listens(METRICS_PORT) {
             self.settings.listeners.metrics = listens;
         }
+        self.settings.http.cors_origins = std::mem::take(&mut self.cors_origins).into_values().collect();
         self.decide_tls(&mut problems);
         self.decide_https(&mut problems);
         if !self.tags.is_empty() {

@@ -39,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) listeners: Listeners,
     pub(crate) tls: TlsListeners,
     pub(crate) login_from: LoginFrom,
+    /// What the HTTP API tells browsers.
+    pub(crate) http: management::Options,
     pub(crate) first_user: FirstUser,
     /// Definitions that are taken in at every start: a file or a folder.
     pub(crate) definitions: Option<PathBuf>,
@@ -313,6 +315,7 @@ impl Settings {
             },
             tls: TlsListeners::default(),
             login_from: LoginFrom::default(),
+            http: management::Options::default(),
             definitions: None,
             first_user: FirstUser::default(),
             event_vhost: None,

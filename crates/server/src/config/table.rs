@@ -1,12 +1,13 @@
 //! The table of every key that has an effect: one row each, which `--describe` prints and the document is made from.
 //!
 //! Keys that start with `harefoot.` are our own; all others mean what they mean to RabbitMQ. Not here: how a value is
-//! read (`key`), RabbitMQ's keys without effect (`foreign`), the rows of TLS (`tls_keys`).
+//! read (`key`), RabbitMQ's keys without effect (`foreign`), the rows of TLS (`tls_keys`) and for browsers (`http_keys`).
 
 use std::path::PathBuf;
 
 use super::{
     draft::Draft,
+    http_keys,
     key::{Key, Kind, Range},
     problem::Notice,
     settings::{LogFormat, LogLevel},
@@ -26,7 +27,7 @@ const MECHANISMS: &[&str] = &["PLAIN", "AMQPLAIN", "ANONYMOUS", "EXTERNAL", "RAB
 
 /// Every key that has an effect, in the order in which they are described.
 pub(crate) fn keys() -> impl Iterator<Item = &'static Key> {
-    KEYS.iter().chain(tls_keys::TABLES.iter().copied().flatten())
+    KEYS.iter().chain(tls_keys::TABLES.iter().copied().flatten()).chain(http_keys::KEYS)
 }
 
 static KEYS: &[Key] = &[

@@ -254,6 +254,20 @@ fn metrics_are_served_where_they_are_told_to() {
 }
 
 #[test]
+fn what_browsers_are_told() {
+    let http = read(
+        "management.login_session_timeout = 2\nmanagement.cors.allow_origins.2 = *\n\
+         management.cors.allow_origins.1 = https://console.example\nmanagement.cors.max_age = 60\n\
+         management.csp.policy = default-src 'none'\nmanagement.hsts.policy = max-age=1",
+    )
+    .http;
+    assert_eq!((http.session_ms, http.cors_max_age_s), (120_000, 60));
+    assert_eq!(http.cors_origins, ["https://console.example", "*"]);
+    assert_eq!((http.csp.as_deref(), http.hsts.as_deref()), (Some("default-src 'none'"), Some("max-age=1")));
+    assert_eq!(read("").http.cors_origins, [""; 0]);
+}
+
+#[test]
 fn a_port_from_the_environment_opens_nothing() {
     let found = |variables: &[(&str, &str)], text| amqp(&resolve_all("", variables, text).unwrap());
     let port = ("RABBITMQ_NODE_PORT", "7");

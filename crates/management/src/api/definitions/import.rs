@@ -33,7 +33,7 @@ pub(in crate::api) fn import_into_vhost(api: &Api, call: &Call) -> Answer {
 }
 
 fn carry_out(api: &Api, call: &Call, vhost: Option<Name>) -> Answer {
-    take_in(api, Some(&call.caller.user), &call.object()?, vhost)?;
+    take_in(api, Some(&call.caller.user), &call.uploaded()?, vhost)?;
     Ok(Reply::Done)
 }
 
