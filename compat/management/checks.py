@@ -21,7 +21,9 @@ sys.path.insert(0, str(ROOT / "compat"))
 import metrics
 import pika
 import sessions
+import sessions
 import statistics_of_api as statistics
+import uploads
 
 from drive.broker import BrokerError, Own, free_port
 
@@ -389,6 +391,8 @@ def main() -> int:
             connections(api, broker)
             lists(api)
             definitions(api, broker)
+            uploads.by_form(api, broker, work, verdict)
+            uploads.streams(api, broker, verdict)
             definitions_at_start(binary, work)
             statistics.check(api, broker.port, verdict)
             metrics.check(api, broker.metrics, verdict)

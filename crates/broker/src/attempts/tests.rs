@@ -1,3 +1,5 @@
+//! Waits and counts, with the time as an argument.
+
 use super::*;
 
 const ELSEWHERE: &str = "192.0.2.7";
