@@ -21,7 +21,6 @@ sys.path.insert(0, str(ROOT / "compat"))
 import metrics
 import pika
 import sessions
-import sessions
 import statistics_of_api as statistics
 import uploads
 
