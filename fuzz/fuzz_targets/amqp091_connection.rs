@@ -130,6 +130,7 @@ impl Play {
                     assert!(Message::new(b"", b"", message.raw_properties(), b"").is_ok());
                 }
                 Command::Session(..) => assert!(self.is_entered),
+                Command::Vouched { .. } => panic!("there is no certificate"),
                 Command::Authenticate { .. } | Command::UpdateSecret { .. } => {}
             }
         }

@@ -358,5 +358,8 @@ fn threads_together_do_no_harm() {
         engine.flush().unwrap();
     }
     check(&engine);
-    assert!(disk.list().unwrap().len() < 400);
+    // How much is left depends on how far one of them came before the other.
+    let live: usize = lives.iter().map(BTreeMap::len).sum();
+    let files = disk.list().unwrap().len();
+    assert!(files < 100 + live / 3, "{files} files for {live} entries");
 }
