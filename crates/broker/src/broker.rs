@@ -67,6 +67,8 @@ pub struct Settings {
     pub loopback_users: Vec<Name>,
     /// The vhost in which it is told what happens in the node.
     pub event_vhost: Name,
+    /// The type of queues that can be of any and name none, where their vhost has no default.
+    pub default_queue_type: QueueKind,
 }
 
 impl Default for Settings {
@@ -83,6 +85,7 @@ impl Default for Settings {
             timeout_ends_session: false,
             loopback_users: vec![Name::parse("guest").unwrap_or_default()],
             event_vhost: Name::parse("/").unwrap_or_default(),
+            default_queue_type: QueueKind::Classic,
         }
     }
 }
@@ -130,7 +133,8 @@ impl Broker {
                 damage.file, damage.offset, damage.reason
             )));
         }
-        let (metadata, topology) = Metadata::recover(&engine)?;
+        let (metadata, mut topology) = Metadata::recover(&engine)?;
+        topology.set_default_queue_type(settings.default_queue_type);
         let memory = Arc::new(Memory::new(settings.resident_bytes_max));
         let broker = Self {
             settings,
@@ -307,6 +311,11 @@ impl Broker {
     /// Waits until the log is on disk up to there. For a thread that may block.
     pub fn wait_durable(&self, position: Lsn) {
         self.durability.block(&self.engine, position);
+    }
+
+    /// What it was started with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// The log position at which everything that the topology shows now is durable.

@@ -109,7 +109,7 @@ impl News {
         let one = |news| vec![news];
         match entry {
             Entry::SetVhost(settings) if topology.vhost(&settings.name).is_none() => {
-                let kind = settings.default_queue_type.unwrap_or_default();
+                let kind = topology.default_queue_type(settings);
                 one(Self::new("vhost.created")
                     .text("name", &settings.name)
                     .text("description", &settings.description)

@@ -129,6 +129,7 @@ fn broker_settings(settings: &Settings, memory_bytes: u64) -> broker::Settings {
         sessions_max: settings.connection.node_channels_max,
         consumers_per_session_max: settings.connection.channel_consumers_max.unwrap_or(u32::MAX),
         consumer_timeout_ms: settings.connection.consumer_timeout_ms,
+        default_queue_type: settings.default_queue_type,
         timeout_ends_session: settings.connection.timeout_closes_channel,
         ..broker::Settings::default()
     }

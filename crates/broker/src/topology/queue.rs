@@ -184,7 +184,7 @@ impl Topology {
         if name.starts_with(RESERVED_PREFIX) && !is_server_named {
             return Err(Refusal::ReservedName { resource: Resource::Queue, name: name.clone() });
         }
-        let arguments = with_queue_type(wish, vhost.settings.default_queue_type);
+        let arguments = with_queue_type(wish, self.default_queue_type(&vhost.settings));
         if let Some(record) = vhost.queues.get(name) {
             assert_equivalent_queue(vhost, record, wish, &arguments, connection)?;
             return Ok(Declared::Exists(Arc::clone(record)));
@@ -294,11 +294,11 @@ impl Vhost {
 
 /// RabbitMQ 4 stores a type with every queue, so that one declared with and one declared without compare equal. The vhost's
 /// default is for queues that can be of any type.
-fn with_queue_type(wish: &DeclareQueue, default: Option<QueueKind>) -> Table {
+fn with_queue_type(wish: &DeclareQueue, default: QueueKind) -> Table {
     let mut arguments = wish.arguments.clone();
     if arguments.get(QUEUE_TYPE).is_none() {
         let can_be_any = wish.durable && !wish.exclusive && !wish.auto_delete;
-        let default = default.filter(|_| can_be_any).unwrap_or_default();
+        let default = if can_be_any { default } else { QueueKind::default() };
         arguments.push(QUEUE_TYPE, Value::text(default.name()));
     }
     arguments

@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
+use broker::{
+    Settings,
+    topology::{QueueKind, VhostSettings},
+};
 use model::{Event, SessionCommand, SessionEvent, Table, Value, command::DeclareQueue, message::Properties};
 use storage::{LogId, ReadLimit};
 
 use crate::{
     wish::{
-        ack, consume_with_priority, declare, durable_queue, get, get_no_ack, message, publish,
-        publish_transient, purge, reject, requeue, requeue_up_to, select_confirms, table,
+        ack, consume_with_priority, declare, declare_transient, durable_queue, get, get_no_ack, message,
+        name, publish, publish_transient, purge, reject, requeue, requeue_up_to, select_confirms, table,
     },
     world::{Peer, World},
 };
@@ -254,4 +258,30 @@ fn all_entries_are_numbered_in_one_row() {
     assert_eq!(kinds.iter().filter(|kind| **kind == 0x81).count(), 9);
     assert!(kinds.iter().filter(|kind| **kind == 0x83).count() >= 3);
     assert!(indexes.is_sorted_by(|one, other| one < other), "{indexes:?}");
+}
+
+/// The node's default is for queues that can be of any type and name none; that of their vhost comes first.
+#[test]
+fn a_node_may_make_quorum_queues_of_all_that_name_no_type() {
+    let settings = Settings { default_queue_type: QueueKind::Quorum, ..Settings::default() };
+    let world = World::with(settings);
+    let mut peer = world.peer();
+    let classic = [("x-queue-type", Value::text("classic"))];
+    peer.ask_all([
+        declare("any"),
+        declare_transient("transient"),
+        SessionCommand::DeclareQueue(DeclareQueue { arguments: table(&classic), ..durable_queue("named") }),
+    ]);
+    world.flush();
+    let kind =
+        |world: &World, queue: &str| world.broker.topology().read().find_queue("/", queue).unwrap().kind;
+    let kinds = ["any", "transient", "named"].map(|queue| kind(&world, queue));
+    assert_eq!(kinds, [QueueKind::Quorum, QueueKind::Classic, QueueKind::Classic]);
+    let mut of_vhost = VhostSettings::new(name("/"));
+    of_vhost.default_queue_type = Some(QueueKind::Stream);
+    let entry = world.broker.topology().read().set_vhost(of_vhost).unwrap();
+    world.broker.change(0, |_| Ok(Some(entry))).unwrap();
+    peer.ask(declare("other"));
+    world.flush();
+    assert_eq!(kind(&world, "other"), QueueKind::Stream);
 }

@@ -40,7 +40,7 @@ const KNOWN: &[(&str, Is)] = &[
     ("rabbitmq_peer_discovery_consul", Is::NotYet),
     ("rabbitmq_peer_discovery_etcd", Is::NotYet),
     ("rabbitmq_peer_discovery_k8s", Is::NotYet),
-    ("rabbitmq_prometheus", Is::NotYet),
+    ("rabbitmq_prometheus", Is::BuiltIn),
     ("rabbitmq_random_exchange", Is::BuiltIn),
     ("rabbitmq_recent_history_exchange", Is::BuiltIn),
     ("rabbitmq_sharding", Is::NotYet),

@@ -37,7 +37,8 @@ pub(super) fn all(api: &Api, _: &Call) -> Answer {
                 "name": vhost.name.as_str(),
                 "description": vhost.description,
                 "tags": vhosts::texts(&vhost.tags),
-                "metadata": vhosts::metadata(vhost),
+                "default_queue_type": topology.default_queue_type(vhost).name(),
+                "metadata": vhosts::metadata(vhost, topology.default_queue_type(vhost)),
             })
         });
         out.insert("vhosts".to_owned(), shown.collect());

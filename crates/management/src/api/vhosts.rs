@@ -39,13 +39,13 @@ fn show(api: &Api, vhost: &Name, wanted: Wanted, totals: &Totals) -> Option<Json
     let samples = api.samples.read();
     let topology = api.broker().topology().read();
     let settings = topology.vhosts().find(|settings| settings.name == *vhost)?;
-    let kind = settings.default_queue_type.map_or("undefined", QueueKind::name);
+    let kind = topology.default_queue_type(settings);
     let mut shown = json!({
         "name": settings.name.as_str(),
         "description": settings.description,
         "tags": texts(&settings.tags),
-        "default_queue_type": kind,
-        "metadata": metadata(settings),
+        "default_queue_type": kind.name(),
+        "metadata": metadata(settings, kind),
         "protected_from_deletion": settings.protected,
         "tracing": settings.tracing,
         "cluster_state": { (api.identity.node.as_str()): "running" },
@@ -61,13 +61,13 @@ fn show(api: &Api, vhost: &Name, wanted: Wanted, totals: &Totals) -> Option<Json
     Some(shown)
 }
 
-/// What definitions say of it.
-pub(super) fn metadata(settings: &VhostSettings) -> Json {
-    let mut metadata = json!({ "description": settings.description, "tags": texts(&settings.tags) });
-    if let (Some(kind), Some(metadata)) = (settings.default_queue_type, metadata.as_object_mut()) {
-        metadata.insert("default_queue_type".to_owned(), json!(kind.name()));
-    }
-    metadata
+/// What definitions say of it. RabbitMQ: the type is said also where it is the node's.
+pub(super) fn metadata(settings: &VhostSettings, kind: QueueKind) -> Json {
+    json!({
+        "description": settings.description,
+        "tags": texts(&settings.tags),
+        "default_queue_type": kind.name(),
+    })
 }
 
 pub(super) fn texts(names: &[Name]) -> Json {

@@ -150,10 +150,7 @@ pub(crate) static ROWS: &[Row] = &[
         &["quorum_queue.**", "raft.**", "queue_types.**", "classic_queue.default_version"],
         Verdict::NoEffect(LATER),
     ),
-    (
-        &["default_queue_type", "default_users.**", "default_limits.**", "default_policies.**"],
-        Verdict::NoEffect(LATER),
-    ),
+    (&["default_users.**", "default_limits.**", "default_policies.**"], Verdict::NoEffect(LATER)),
     (
         &["message_interceptors.**", "channel_interceptor.**", "runtime_parameters.**"],
         Verdict::NoEffect(LATER),

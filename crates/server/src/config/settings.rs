@@ -9,6 +9,7 @@ use std::{
     path::PathBuf,
 };
 
+use broker::topology::QueueKind;
 use model::{Name, Secret};
 
 use super::{
@@ -46,6 +47,8 @@ pub(crate) struct Settings {
     pub(crate) definitions: Option<PathBuf>,
     /// Where it is told what happens in the node; None: in the first user's vhost.
     pub(crate) event_vhost: Option<Name>,
+    /// Of queues that name none, where their vhost has no default.
+    pub(crate) default_queue_type: QueueKind,
     /// Users who may log in from this machine only.
     pub(crate) loopback_users: BTreeSet<Name>,
     pub(crate) connection: ConnectionLimits,
@@ -319,6 +322,7 @@ impl Settings {
             definitions: None,
             first_user: FirstUser::default(),
             event_vhost: None,
+            default_queue_type: QueueKind::Classic,
             loopback_users: BTreeSet::from([short("guest")]),
             connection: ConnectionLimits::default(),
             memory: Memory { high_watermark: Watermark::Relative(0.6), total_bytes: None },

@@ -5,6 +5,8 @@
 
 use std::path::PathBuf;
 
+use broker::topology::QueueKind;
+
 use super::{
     draft::Draft,
     http_keys,
@@ -308,6 +310,17 @@ static KEYS: &[Key] = &[
         kind: Kind::OneOf {
             words: &["return", "close_channel"],
             set: |draft, _, word| draft.settings.connection.timeout_closes_channel = word == "close_channel",
+        },
+    },
+    Key {
+        name: "default_queue_type",
+        default: "classic",
+        help: "The type of queues that can be of any and name none, unless their vhost has a default.",
+        kind: Kind::OneOf {
+            words: &["classic", "quorum", "stream"],
+            set: |draft, _, word| {
+                draft.settings.default_queue_type = QueueKind::parse(word.as_bytes()).unwrap_or_default();
+            },
         },
     },
     // Memory and disk.
