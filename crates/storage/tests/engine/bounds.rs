@@ -346,9 +346,8 @@ fn threads_together_do_no_harm() {
         for (log, live) in lives.iter().enumerate() {
             let live: &BTreeMap<u64, Vec<u8>> = live;
             let found = read_all(engine, log as u64 + 1, ALL).unwrap();
-            let found: BTreeMap<u64, Vec<u8>> =
-                found.into_iter().map(|(index, kept)| (index, kept.payload[1..].to_vec())).collect();
-            assert_eq!(&found, live);
+            let found = found.into_iter().map(|(index, kept)| (index, kept.payload[1..].to_vec()));
+            assert_eq!(&found.collect::<BTreeMap<_, _>>(), live);
         }
     };
     check(&engine);
