@@ -13,7 +13,7 @@ use std::{
     future::{Future, poll_fn},
     io::{self, IoSlice},
     net::SocketAddr,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, Waker},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -23,7 +23,7 @@ use amqp091::{Connection, End};
 use broker::{Bell, Broker, Client, Ends, Tuned};
 use model::Event;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest, ReadBuf},
     net::TcpStream,
     time::{Instant, Sleep},
 };
@@ -38,6 +38,8 @@ const READ_BYTES: usize = 256 * 1024;
 const OUTPUT_BYTES_MAX: usize = 256 * 1024;
 /// How long a peer that has had its `close-ok` may leave the socket open.
 const GOODBYE: Duration = Duration::from_secs(30);
+/// How often it is looked whether a peer that is held back is still there.
+const LOOK_AFTER: Duration = Duration::from_secs(1);
 /// How long a closed connection's peer may take to close its side, so that our last words reach it.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -88,6 +90,24 @@ struct Driver<S> {
     sleep: Pin<Box<Sleep>>,
     /// When `sleep` ends; None while nothing is to be woken for.
     armed: Option<Instant>,
+    /// When it is to be looked whether a peer that is held back is still there.
+    look_at: Option<Instant>,
+    /// A peer that was held back has gone: what it has left behind is read, to its end.
+    is_deserted: bool,
+}
+
+/// What a driver is for: TCP, or TLS over it.
+trait Socket: AsyncRead + AsyncWrite + Unpin {
+    /// Whether the peer will send no more than what has arrived. Says so over bytes that nobody has read.
+    fn has_ended(&self) -> bool;
+}
+
+impl Socket for TcpStream {
+    fn has_ended(&self) -> bool {
+        let ready = pin!(self.ready(Interest::READABLE));
+        let ready = ready.poll(&mut Context::from_waker(Waker::noop()));
+        matches!(ready, Poll::Ready(Ok(ready)) if ready.is_read_closed())
+    }
 }
 
 /// What a turn of the driver came to when it does not wait for anything.
@@ -98,11 +118,11 @@ enum Turn {
     Ended,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+impl<S: Socket> Driver<S> {
     // In a box: each step of a task that takes it by value would have room for it of its own.
     fn new(machine: Connection, client: Client, stream: S, peer: SocketAddr) -> Box<Self> {
         let sleep = Box::pin(tokio::time::sleep_until(far_from(Instant::now())));
-        Box::new(Self { machine, client, stream, peer, sleep, armed: None })
+        Box::new(Self { machine, client, stream, peer, sleep, armed: None, look_at: None, is_deserted: false })
     }
 
     async fn run(mut self: Box<Self>) {
@@ -154,13 +174,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     fn may_read(&self) -> bool {
         !self.machine.is_closed()
             && !self.client.is_waiting()
-            && !self.client.is_held_back()
+            && (!self.client.is_held_back() || self.is_deserted)
             && self.machine.output_bytes() < OUTPUT_BYTES_MAX
     }
 
-    /// Lets the machine act if its time has come.
+    /// Lets the machine act if its time has come, and looks after a peer that is held back.
     fn look_at_the_clock(&mut self, cx: &mut Context<'_>) -> bool {
-        let next = self.machine.poll_timeout().map(Instant::from_std);
+        if !self.client.is_held_back() || self.is_deserted {
+            self.look_at = None;
+        } else if self.look_at.is_none() {
+            self.look_at = Some(Instant::now() + LOOK_AFTER);
+        }
+        let next = self.next_time();
         // A time that has moved away is found out when the old one comes, unless none has taken its place.
         if next.is_none() != self.armed.is_none() || next < self.armed {
             self.arm(next);
@@ -168,9 +193,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if self.armed.is_none() || self.sleep.as_mut().poll(cx).is_pending() {
             return false;
         }
-        self.machine.handle_timeout(Instant::now().into_std());
-        self.arm(self.machine.poll_timeout().map(Instant::from_std));
+        let now = Instant::now();
+        self.machine.handle_timeout(now.into_std());
+        if self.look_at.take_if(|at| *at <= now).is_some() {
+            // The end of what a peer has sent is heard by reading, which is just what it is kept from: a message it had
+            // half sent would stay in memory, and may be what holds everybody back.
+            self.is_deserted = self.stream.has_ended();
+        }
+        self.arm(self.next_time());
         true
+    }
+
+    fn next_time(&self) -> Option<Instant> {
+        let machines = self.machine.poll_timeout().map(Instant::from_std);
+        [machines, self.look_at].into_iter().flatten().min()
     }
 
     fn arm(&mut self, next: Option<Instant>) {

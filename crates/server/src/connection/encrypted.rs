@@ -6,12 +6,19 @@ use amqp091::Connection;
 use broker::{Broker, Client};
 use rustls::ServerConnection;
 use tokio::{net::TcpStream, time::Instant};
+use tokio_rustls::server::TlsStream;
 
-use super::{Driver, introduce};
+use super::{Driver, Socket, introduce};
 use crate::{
     config::tls::LoginFrom,
     tls::{Gate, protection, user_name},
 };
+
+impl Socket for Box<TlsStream<TcpStream>> {
+    fn has_ended(&self) -> bool {
+        self.get_ref().0.has_ended()
+    }
+}
 
 /// Serves one accepted connection that speaks TLS to its end; with `login_from` a certificate can log in (EXTERNAL).
 ///

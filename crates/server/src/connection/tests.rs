@@ -116,6 +116,11 @@ impl Drop for Stop<'_> {
 
 /// Runs `test` against a broker whose connections all share one worker.
 fn with_broker(test: impl FnOnce(SocketAddr)) {
+    with_memory(u64::MAX, |address, _broker| test(address));
+}
+
+/// Runs `test` against such a broker, which may have so much memory before it holds publishers back.
+fn with_memory(limit_bytes: u64, test: impl FnOnce(SocketAddr, &Broker)) {
     let folder = tempfile::tempdir().unwrap();
     let disk = OsDisk::open(folder.path()).unwrap();
     let (engine, recovered) = Engine::open(Arc::new(disk), storage::Options::default()).unwrap();
@@ -131,7 +136,7 @@ fn with_broker(test: impl FnOnce(SocketAddr)) {
         permissions: PermissionPatterns { configure: any(), write: any(), read: any() },
     };
     broker.set_up(first, [0; 4], 0).unwrap();
-    let watch = Watch::new(&broker, &engine, &Settings::defaults("host"), u64::MAX, folder.path());
+    let watch = Watch::new(&broker, &engine, &Settings::defaults("host"), limit_bytes, folder.path());
     let threads = Threads::start(&broker, &engine, &Arc::new(watch), None).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
@@ -139,7 +144,7 @@ fn with_broker(test: impl FnOnce(SocketAddr)) {
     let settings = Arc::new(amqp091::Settings::default());
     let service = Service { broker: Arc::clone(&broker), settings, connections_max: None, gate: None };
     runtime.spawn(accept(listener, service));
-    test(address);
+    test(address, &broker);
     runtime.shutdown_timeout(PATIENCE);
     threads.stop();
 }
@@ -192,6 +197,27 @@ fn a_get_that_waited_for_the_disk_is_not_the_last_one_to_be_heard() {
         for _ in 0..200 {
             let got = remote.ask(&Method::BasicGet { ticket: 0, queue: QUEUE, no_ack: true });
             assert_eq!(got, MethodId::new(60, 71));
+        }
+    });
+}
+
+#[test]
+fn a_publisher_that_goes_away_while_it_is_held_back_is_let_go() {
+    with_memory(0, |address, broker| {
+        let mut publisher = Remote::connect(address);
+        broker.alarms().set_memory(true);
+        // The first one meets the alarm; what comes after it stays in the socket, half a message at its end.
+        publisher.peer.publish(1, &PUBLISH, &[0, 0], &[b'x'; 100]);
+        publisher.send();
+        publisher.peer.publish(1, &PUBLISH, &[0, 0], &[b'x'; 100]);
+        let rest = publisher.peer.output().to_vec();
+        assert_eq!(publisher.next_method(), MethodId::new(10, 60));
+        publisher.stream.write_all(&rest[..rest.len() - 50]).unwrap();
+        drop(publisher);
+        let patience = Instant::now() + PATIENCE;
+        while broker.client_count() > 0 {
+            assert!(Instant::now() < patience, "the broker waits for who has gone");
+            thread::sleep(Duration::from_millis(10));
         }
     });
 }
