@@ -23,7 +23,7 @@ from small import Group
 SMALL_BYTES = 256 * 1024 * 1024
 WATERMARK = 0.6
 # A body is in memory at the consumer, ahead of it, at the publisher, in the log's buffer and on its way into a segment; the
-# allocator gives back what was freed a second later. However long the stream is, it is not more than this.
+# allocator gives back what was freed a little later. However long the stream is, it is not more than this.
 LARGE_BODIES_MAX = 12
 failed = False
 

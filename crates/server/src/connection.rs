@@ -122,7 +122,16 @@ impl<S: Socket> Driver<S> {
     // In a box: each step of a task that takes it by value would have room for it of its own.
     fn new(machine: Connection, client: Client, stream: S, peer: SocketAddr) -> Box<Self> {
         let sleep = Box::pin(tokio::time::sleep_until(far_from(Instant::now())));
-        Box::new(Self { machine, client, stream, peer, sleep, armed: None, look_at: None, is_deserted: false })
+        Box::new(Self {
+            machine,
+            client,
+            stream,
+            peer,
+            sleep,
+            armed: None,
+            look_at: None,
+            is_deserted: false,
+        })
     }
 
     async fn run(mut self: Box<Self>) {

@@ -5,6 +5,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is the crate that touches the world")]
 
+mod allocator;
 mod arguments;
 mod banner;
 mod config;
@@ -27,9 +28,6 @@ mod surroundings;
 mod threads;
 mod tls;
 mod watch;
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 use std::{
     io::{self, Write},
@@ -97,6 +95,7 @@ fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
             written => Ok(written.context("cannot print the settings")?),
         };
     }
+    allocator::set_up();
     let settings = settings(arguments)?;
     let lines = log::start(settings.log).context("cannot log")?;
     for warning in &settings.warnings {

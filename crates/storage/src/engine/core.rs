@@ -129,9 +129,10 @@ impl Core {
         doomed.lsn <= flushed && doomed.after_generation.is_none_or(|generation| generation < self.generation)
     }
 
-    /// The batch for the next record. The first record of a group may begin a new one.
-    pub(crate) fn batch(&mut self, is_first: bool, bytes_max: u64) -> &mut Batch {
-        let full = |batch: &mut Batch| is_first && batch.buffer.len() as u64 >= bytes_max;
+    /// The batch for the next record of `bytes`. The first record of a group may begin a new one.
+    pub(crate) fn batch(&mut self, is_first: bool, bytes: u64, bytes_max: u64) -> &mut Batch {
+        let full =
+            |batch: &mut Batch| is_first && (batch.buffer.len() as u64).saturating_add(bytes) > bytes_max;
         if self.staged.back_mut().is_none_or(full) {
             let mut buffer = std::mem::take(&mut self.buffer);
             buffer.clear();

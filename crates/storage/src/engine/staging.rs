@@ -11,7 +11,7 @@ use parking_lot::MutexGuard;
 use super::Engine;
 use super::core::Core;
 use crate::codec::wide;
-use crate::frame::FRAME_HEAD;
+use crate::frame::{self, FRAME_HEAD};
 use crate::log::Settled;
 use crate::log::slots::Slot;
 use crate::record::{self, RANGES_MAX, RECORD_OVERHEAD_MAX};
@@ -19,6 +19,9 @@ use crate::{Entry, LogId, Lsn};
 
 /// The most bytes that one group may hold. Whoever stages more has a bug, and the engine panics.
 pub const GROUP_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
+
+/// Payloads from here on are given just the memory that they take.
+const LARGE_BYTES: usize = 1024 * 1024;
 
 /// A group of records being staged. Dropping it ends the group.
 #[derive(Debug)]
@@ -139,11 +142,17 @@ impl Staging<'_> {
         let batch_bytes_max = self.engine.options.batch_bytes_max.min(GROUP_BYTES_MAX / 2);
         let is_first = self.lsn == 0;
         let lsn = self.core.next_lsn;
-        let batch = self.core.batch(is_first, batch_bytes_max);
+        let batch = self.core.batch(is_first, wide(payload), batch_bytes_max);
         let start = batch.buffer.len();
         // Invariant: a batch with its last group stays below 4 GiB, so that offsets in it fit 32 bits.
         let end = wide(start).saturating_add(wide(payload)).saturating_add(wide(RECORD_OVERHEAD_MAX));
         assert!(end < GROUP_BYTES_MAX + GROUP_BYTES_MAX / 2, "a group is limited to {GROUP_BYTES_MAX} bytes");
+        if payload >= LARGE_BYTES {
+            // Doubled, it would be copied, and in memory twice, for the sake of its last bytes.
+            let whole =
+                usize::try_from(frame::padded(end)).unwrap_or_else(|_| unreachable!("asserted above"));
+            batch.buffer.reserve_exact(whole - start);
+        }
         put(&mut batch.buffer);
         batch.count += 1;
         let grown = wide(batch.buffer.len() - start);
