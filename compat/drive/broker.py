@@ -3,7 +3,9 @@
 Invariant: a process started here is ended here, by its own id, and must exit 0 on SIGTERM within `STOP_SECONDS`.
 """
 
+import contextlib
 import os
+import random
 import select
 import shutil
 import signal
@@ -27,10 +29,11 @@ class BrokerError(Exception):
 
 
 def free_port() -> int:
-    """A port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nothing listens on now, and that the system gives to nobody for an outgoing connection."""
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", random.randrange(20_000, 32_000)))
+            return probe.getsockname()[1]
 
 
 def has_ipv6() -> bool:
