@@ -153,8 +153,8 @@ impl Model {
     }
 
     pub(crate) fn bind(&mut self, binding: Binding) {
-        let was_durable = self.unbound.contains(&binding);
-        self.bindings.entry(binding).or_insert(was_durable);
+        // Of one that was there before and taken away, a crash may have kept just that.
+        self.bindings.entry(binding).or_insert(false);
     }
 
     pub(crate) fn unbind(&mut self, binding: &Binding) {
