@@ -186,9 +186,10 @@ impl QueueArguments {
                 check(value, table).map_err(|Unfit(reason)| invalid(argument, &named, reason))?;
             }
         }
-        if let Some(argument) = foreign.iter().find(|argument| table.get(argument).is_some()) {
+        // RabbitMQ: of several the first of the client's.
+        if let Some((argument, _)) = table.iter().find(|(argument, _)| foreign.contains(&argument.as_str())) {
             let queue_type = kind_of(table).module();
-            return Err(Refusal::ForeignArgument { argument: name(argument), named: named(), queue_type });
+            return Err(Refusal::ForeignArgument { argument: argument.clone(), named: named(), queue_type });
         }
         let fits = |argument| table.get(argument).is_none_or(|value| value_as_name(value).is_some());
         if !fits(DEAD_LETTER_ROUTING_KEY) {

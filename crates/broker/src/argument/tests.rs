@@ -200,6 +200,18 @@ fn mistakes_are_found_in_rabbitmqs_order() {
     assert_eq!(refusal(&left), None);
 }
 
+/// Of several that the type does not have, the first as the client wrote them.
+#[test]
+fn the_first_foreign_argument_is_reported() {
+    let stream = ("x-queue-type", Value::text("stream"));
+    let (key, exchange) =
+        ((DEAD_LETTER_ROUTING_KEY, Value::text("k")), (DEAD_LETTER_EXCHANGE, Value::text("d")));
+    for [first, second] in [[&key, &exchange], [&exchange, &key]] {
+        let found = refusal(&[stream.clone(), first.clone(), second.clone()]);
+        assert_eq!(found, Some((first.0.to_owned(), "rabbit_stream_queue".to_owned())));
+    }
+}
+
 #[test]
 fn what_means_something_is_read() {
     let all = table(&[
