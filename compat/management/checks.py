@@ -18,6 +18,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT / "compat"))
 
+import beginnings
 import metrics
 import pika
 import sessions
@@ -396,6 +397,7 @@ def main() -> int:
             statistics.check(api, broker.port, verdict)
             metrics.check(api, broker.metrics, verdict)
             sessions.check(binary, work, verdict)
+            beginnings.check(binary, work, verdict)
             rabbitmqadmin(broker, work)
         finally:
             broker.stop()

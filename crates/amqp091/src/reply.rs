@@ -159,7 +159,9 @@ impl Reply {
             | Refusal::SecondReplyConsumer
             | Refusal::NoReplyConsumer
             | Refusal::UnknownDelivery { .. }
-            | Refusal::QueueLimit { .. } => (Channel, PreconditionFailed),
+            | Refusal::QueueLimit { .. }
+            | Refusal::NodeQueueLimit { .. }
+            | Refusal::ExchangeLimit { .. } => (Channel, PreconditionFailed),
             Refusal::ConsumerTagInUse { .. }
             | Refusal::TooManyConsumers { .. }
             | Refusal::NodeSessionLimit { .. }
@@ -353,6 +355,12 @@ impl fmt::Display for Explanation<'_> {
                 f,
                 "cannot declare queue '{queue}': queue limit in vhost '{vhost}' ({queues_max}) is reached"
             ),
+            Refusal::NodeQueueLimit { queue, queues_max } => {
+                write!(f, "cannot declare queue '{queue}': queue limit in cluster ({queues_max}) is reached")
+            }
+            Refusal::ExchangeLimit { named, exchanges_max } => {
+                write!(f, "cannot declare {named}: exchange limit of {exchanges_max} is reached")
+            }
             Refusal::SecretRefused => f.write_str("New secret was refused by one of the backends"),
             Refusal::Internal => Ok(()),
         }

@@ -447,6 +447,30 @@ pub(crate) fn assert_equivalent_arguments(
     Ok(())
 }
 
+/// The arguments that count where a quorum queue passes for a classic one.
+const ALIKE: &[&str] = &[
+    DEAD_LETTER_EXCHANGE,
+    DEAD_LETTER_ROUTING_KEY,
+    "x-expires",
+    "x-max-length",
+    "x-max-length-bytes",
+    "x-single-active-consumer",
+    "x-message-ttl",
+];
+
+/// The same as [`assert_equivalent_arguments`] for [`ALIKE`] alone. RabbitMQ: nothing else is looked at, not even whether
+/// the queue is to be durable.
+pub(crate) fn assert_similar_arguments(
+    named: impl Fn() -> Named,
+    received: &Table,
+    current: &Table,
+) -> Result<(), Refusal> {
+    for argument in ALIKE {
+        assert_same_argument(argument, &named, received.get(argument), current.get(argument))?;
+    }
+    Ok(())
+}
+
 /// Refuses an argument that differs from that of what exists: integers of all widths are one class, floats another.
 pub(crate) fn assert_same_argument(
     argument: &str,

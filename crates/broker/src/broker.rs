@@ -33,7 +33,7 @@ use crate::{
     replies::Replies,
     route::{ExtraKeys, Scratch},
     timers::{Sleeper, Timers},
-    topology::{ConnectionId, Entry, First, QueueId, QueueKind, QueueRecord, Topology},
+    topology::{ConnectionId, Entry, First, NodeRules, QueueId, QueueKind, QueueRecord, Topology},
 };
 
 mod announce;
@@ -67,8 +67,8 @@ pub struct Settings {
     pub loopback_users: Vec<Name>,
     /// The vhost in which it is told what happens in the node.
     pub event_vhost: Name,
-    /// The type of queues that can be of any and name none, where their vhost has no default.
-    pub default_queue_type: QueueKind,
+    /// What the configuration says about the metadata.
+    pub node_rules: Arc<NodeRules>,
 }
 
 impl Default for Settings {
@@ -85,7 +85,7 @@ impl Default for Settings {
             timeout_ends_session: false,
             loopback_users: vec![Name::parse("guest").unwrap_or_default()],
             event_vhost: Name::parse("/").unwrap_or_default(),
-            default_queue_type: QueueKind::Classic,
+            node_rules: Arc::default(),
         }
     }
 }
@@ -134,7 +134,7 @@ impl Broker {
             )));
         }
         let (metadata, mut topology) = Metadata::recover(&engine)?;
-        topology.set_default_queue_type(settings.default_queue_type);
+        topology.set_node_rules(Arc::clone(&settings.node_rules));
         let memory = Arc::new(Memory::new(settings.resident_bytes_max));
         let broker = Self {
             settings,

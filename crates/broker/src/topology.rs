@@ -32,6 +32,7 @@ mod fact;
 mod first;
 mod invalid;
 mod limit;
+mod node_rules;
 mod parameter;
 pub(crate) mod permission;
 mod policy;
@@ -49,6 +50,7 @@ pub use fact::Fact;
 pub use first::First;
 pub use invalid::Invalid;
 pub use limit::{UserLimits, VhostLimits};
+pub use node_rules::{NewUser, NewVhosts, NodeRules};
 pub use permission::{PermissionPatterns, TopicPatterns};
 pub use policy::{AppliedPolicy, ApplyTo, Policy, PolicySide};
 pub use queue::{ConnectionId, Declared, QueueId, QueueKind, QueueRecord};
@@ -78,8 +80,8 @@ pub struct Topology {
     last_transient_queue: u64,
     permission_epoch: Arc<AtomicU64>,
     patterns: Patterns,
-    /// The node's: of queues whose vhost has no default.
-    default_queue_type: QueueKind,
+    /// What the node's configuration says.
+    node_rules: Arc<NodeRules>,
 }
 
 impl Topology {
@@ -91,16 +93,6 @@ impl Topology {
     /// Whether nothing was ever set up: neither a vhost nor a user.
     pub fn is_empty(&self) -> bool {
         self.vhosts.is_empty() && self.users.is_empty()
-    }
-
-    /// The type of queues that can be of any and name none.
-    pub fn default_queue_type(&self, vhost: &VhostSettings) -> QueueKind {
-        vhost.default_queue_type.unwrap_or(self.default_queue_type)
-    }
-
-    /// The same where the vhost has no default of its own: the node's, which is no part of the metadata.
-    pub(crate) fn set_default_queue_type(&mut self, kind: QueueKind) {
-        self.default_queue_type = kind;
     }
 
     /// A vhost by name.

@@ -300,6 +300,7 @@ fn of_invalid(invalid: &Invalid) -> Problem {
         Invalid::UnknownPolicyKey { .. }
         | Invalid::PolicyValue { .. }
         | Invalid::Pattern(_)
+        | Invalid::ParameterLimit { .. }
         | Invalid::EmptyPolicy => Problem::Bad(format!("Validation failed\n\n{invalid}\n")),
         other => Problem::Bad(other.to_string()),
     }

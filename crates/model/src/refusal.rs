@@ -312,6 +312,20 @@ pub enum Refusal {
         /// The limit.
         queues_max: u64,
     },
+    /// The node may have no more queues.
+    NodeQueueLimit {
+        /// The queue asked for.
+        queue: Name,
+        /// The limit.
+        queues_max: u64,
+    },
+    /// The node may have no more exchanges.
+    ExchangeLimit {
+        /// The exchange asked for.
+        named: Named,
+        /// The limit.
+        exchanges_max: u64,
+    },
     /// The new secret is not right.
     SecretRefused,
     /// Something failed inside the broker; the log says what.

@@ -13,6 +13,8 @@ mod foreign;
 mod http_keys;
 mod key;
 mod lines;
+pub(crate) mod metadata;
+mod metadata_keys;
 mod nearest;
 pub(crate) mod problem;
 pub(crate) mod settings;

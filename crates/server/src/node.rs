@@ -57,7 +57,7 @@ pub(crate) fn run(
     let memory_bytes =
         settings.memory.total_bytes.or_else(limits::total_memory_bytes).unwrap_or(MEMORY_BYTES_ASSUMED);
     let broker = Arc::new(
-        Broker::recover(Arc::clone(&engine), &recovered, broker_settings(settings, memory_bytes))
+        Broker::recover(Arc::clone(&engine), &recovered, broker_settings(settings, memory_bytes)?)
             .context("the data folder cannot be read back")?,
     );
     let watch = Arc::new(Watch::new(&broker, &engine, settings, memory_bytes, folder.path()));
@@ -116,8 +116,14 @@ fn report(recovered: &storage::Recovered) {
     }
 }
 
-fn broker_settings(settings: &Settings, memory_bytes: u64) -> broker::Settings {
-    broker::Settings {
+fn broker_settings(settings: &Settings, memory_bytes: u64) -> Result<broker::Settings, Failure> {
+    let mut salts = Vec::new();
+    for _ in &settings.metadata.default_users {
+        salts.push(random_salt()?);
+    }
+    let node_rules = settings.metadata.node_rules(|| salts.pop().unwrap_or_default());
+    Ok(broker::Settings {
+        node_rules: Arc::new(node_rules.context("a pattern of the configuration cannot be used")?),
         // A tenth of what there is, as long as that is not much: bodies are read back fast.
         resident_bytes_max: (memory_bytes / 10).clamp(8 * 1024 * 1024, 64 * 1024 * 1024),
         // What waits for the disk is in memory twice.
@@ -129,10 +135,15 @@ fn broker_settings(settings: &Settings, memory_bytes: u64) -> broker::Settings {
         sessions_max: settings.connection.node_channels_max,
         consumers_per_session_max: settings.connection.channel_consumers_max.unwrap_or(u32::MAX),
         consumer_timeout_ms: settings.connection.consumer_timeout_ms,
-        default_queue_type: settings.default_queue_type,
         timeout_ends_session: settings.connection.timeout_closes_channel,
         ..broker::Settings::default()
-    }
+    })
+}
+
+fn random_salt() -> Result<[u8; 4], Failure> {
+    let mut salt = [0; 4];
+    getrandom(&mut salt, GetRandomFlags::empty()).context("the system has no randomness")?;
+    Ok(salt)
 }
 
 /// An empty node gets its first user and vhost, unless (RabbitMQ) definitions say who is to be there.
@@ -141,8 +152,7 @@ fn set_up(broker: &Broker, settings: &Settings) -> Result<(), Failure> {
         return Ok(());
     }
     let wanted = &settings.first_user;
-    let mut salt = [0; 4];
-    getrandom(&mut salt, GetRandomFlags::empty()).context("the system has no randomness")?;
+    let salt = random_salt()?;
     let tags = wanted
         .tags
         .iter()

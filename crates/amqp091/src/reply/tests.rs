@@ -236,6 +236,16 @@ fn refusals_are_worded_as_rabbitmq_does() {
             Channel,
             "PRECONDITION_FAILED - cannot declare queue 'mq1': queue limit in vhost 'census' (1) is reached",
         ),
+        (
+            Refusal::NodeQueueLimit { queue: name("mq1"), queues_max: 3 },
+            Channel,
+            "PRECONDITION_FAILED - cannot declare queue 'mq1': queue limit in cluster (3) is reached",
+        ),
+        (
+            Refusal::ExchangeLimit { named: exchange(), exchanges_max: 10 },
+            Channel,
+            "PRECONDITION_FAILED - cannot declare exchange 'e1' in vhost 'census': exchange limit of 10 is reached",
+        ),
         (Refusal::SecretRefused, Connection, "NOT_ALLOWED - New secret was refused by one of the backends"),
         (Refusal::Internal, Connection, "INTERNAL_ERROR"),
     ] {

@@ -60,7 +60,10 @@ impl Broker {
         let (mut facts, mut news) = (Vec::new(), Vec::new());
         let last = {
             let mut metadata = self.metadata.lock();
-            let entries = wish(&self.topology.read())?;
+            let entries = {
+                let topology = self.topology.read();
+                topology.with_beginnings(wish(&topology)?)
+            };
             self.apply(&mut metadata, now_ms, entries, (&mut facts, &mut news))?;
             metadata.last
         };

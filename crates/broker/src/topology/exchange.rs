@@ -200,6 +200,7 @@ impl Topology {
         }
         check_alternate(vhost, wish)?;
         kind.check_exchange(&wish.arguments)?;
+        self.check_exchange_limit(|| vhost.named(Resource::Exchange, name))?;
         Ok(Some(Entry::CreateExchange {
             vhost: vhost.settings.name.clone(),
             name: name.clone(),

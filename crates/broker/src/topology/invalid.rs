@@ -57,6 +57,22 @@ pub enum Invalid {
     /// A value of JSON that is nested deeper than anything needs.
     #[error("the value is nested too deeply")]
     TooDeep,
+    /// The node may have no more vhosts.
+    #[error("cannot create vhost '{vhost}': vhost limit of {vhosts_max} is reached")]
+    VhostLimit {
+        /// The vhost.
+        vhost: Name,
+        /// The limit.
+        vhosts_max: u64,
+    },
+    /// The node may have no more parameters of a component.
+    #[error("component {component} is limited to {parameters_max} per node")]
+    ParameterLimit {
+        /// The component.
+        component: Name,
+        /// The limit.
+        parameters_max: u64,
+    },
     /// A hash of a password that is none.
     #[error("the password hash is not valid")]
     PasswordHash,

@@ -25,7 +25,7 @@ impl Topology {
     /// Sets a parameter of a vhost. Whether `component` likes the value is for it to say, before.
     ///
     /// # Errors
-    /// When the vhost does not exist.
+    /// When the vhost does not exist, or there may be no more of the component's.
     pub fn set_parameter(
         &self,
         vhost: &Name,
@@ -33,8 +33,11 @@ impl Topology {
         name: &Name,
         value: Json,
     ) -> Result<Entry, Invalid> {
-        self.vhost(vhost).ok_or_else(|| Invalid::NoVhost { vhost: vhost.clone() })?;
+        let found = self.vhost(vhost).ok_or_else(|| Invalid::NoVhost { vhost: vhost.clone() })?;
         check_depth(&value, JSON_DEPTH_MAX)?;
+        if !found.parameters.contains_key(&(component.clone(), name.clone())) {
+            self.check_parameter_limit(component)?;
+        }
         Ok(Entry::SetParameter {
             vhost: vhost.clone(),
             component: component.clone(),

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Entry, ExchangeRecord, Fact, Meta, Topology, Vhost, exchange::RESERVED_PREFIX};
 use crate::argument::{
-    QUEUE_TYPE, QueueArguments, assert_equivalent, assert_equivalent_arguments, check_stream_sizes,
+    QUEUE_TYPE, QueueArguments, assert_equivalent, assert_equivalent_arguments, assert_similar_arguments,
+    check_stream_sizes,
 };
 
 /// A connection to this node, as long as the node runs.
@@ -186,7 +187,15 @@ impl Topology {
         }
         let arguments = with_queue_type(wish, self.default_queue_type(&vhost.settings));
         if let Some(record) = vhost.queues.get(name) {
-            assert_equivalent_queue(vhost, record, wish, &arguments, connection)?;
+            if self.passes_for_classic(record, &arguments) {
+                assert_similar_arguments(
+                    || vhost.named(Resource::Queue, name),
+                    &arguments,
+                    &record.raw_arguments,
+                )?;
+            } else {
+                assert_equivalent_queue(vhost, record, wish, &arguments, connection)?;
+            }
             return Ok(Declared::Exists(Arc::clone(record)));
         }
         let parsed = QueueArguments::parse(&arguments, || vhost.named(Resource::Queue, name))?;
@@ -202,6 +211,7 @@ impl Topology {
                 queues_max,
             });
         }
+        self.check_queue_limit(name)?;
         Ok(Declared::Create(Entry::CreateQueue {
             id: None,
             vhost: vhost.settings.name.clone(),
@@ -212,6 +222,13 @@ impl Topology {
             kind: parsed.kind,
             arguments,
         }))
+    }
+
+    /// Whether a declaration of a classic queue is taken for one of this quorum queue.
+    fn passes_for_classic(&self, record: &QueueRecord, arguments: &Table) -> bool {
+        self.node_rules.quorum_passes_for_classic
+            && record.kind == QueueKind::Quorum
+            && arguments.get(QUEUE_TYPE) == Some(&Value::text(QueueKind::Classic.name()))
     }
 
     /// Deletes a queue, with its bindings and the exchanges that go with them.

@@ -3,6 +3,7 @@
 pub(crate) mod arbitrary;
 mod binding;
 mod declare;
+mod node_rules;
 mod operate;
 mod replay;
 pub(crate) mod world;

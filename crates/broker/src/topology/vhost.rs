@@ -385,10 +385,13 @@ impl Topology {
     /// Makes a vhost or changes its settings.
     ///
     /// # Errors
-    /// When the name is empty.
+    /// When the name is empty, or the node may have no more vhosts.
     pub fn set_vhost(&self, settings: VhostSettings) -> Result<Entry, Invalid> {
         if settings.name.is_empty() {
             return Err(Invalid::EmptyName);
+        }
+        if self.vhost(&settings.name).is_none() {
+            self.check_vhost_limit(&settings.name)?;
         }
         Ok(Entry::SetVhost(settings))
     }

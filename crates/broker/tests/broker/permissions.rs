@@ -9,7 +9,7 @@ use model::{
 use crate::{
     wish::{
         bind, bind_exchange, consume, declare, declare_exchange, delete, durable_exchange, durable_queue,
-        get, look_at, name, publish_to, purge, table, to_queue, unbind,
+        get, look_at, message_with, name, publish_to, purge, table, to_queue, unbind,
     },
     world::{Peer, World},
 };
@@ -149,6 +149,15 @@ fn a_topic_permission_is_for_the_keys_of_one_exchange() {
     assert!(peer(&world).say(publish_to("e", "k", "m")).is_empty());
     assert_eq!(peer(&world).say(publish_to("e", "other", "m")), ["refused: TopicRefused"]);
     assert!(peer(&world).say(publish_to("f", "other", "m")).is_empty());
+    for (header, key, heard) in [
+        ("CC", "k2", vec![]),
+        ("CC", "other", vec!["refused: TopicRefused"]),
+        ("BCC", "other", vec!["refused: TopicRefused"]),
+    ] {
+        let message = message_with("e", "k", b"m", &[(header, Value::Array(vec![Value::text(key)]))]);
+        let said = peer(&world).say(SessionCommand::Publish { message, mandatory: false });
+        assert_eq!(said, heard, "{header} {key}");
+    }
     assert_eq!(peer(&world).say(bind("e", "q", "k")), ["refused: TopicRefused"]);
     let mut able = peer(&world);
     able.ask(bind("e", "q", "r"));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use broker::{
     Settings,
-    topology::{QueueKind, VhostSettings},
+    topology::{NodeRules, QueueKind, VhostSettings},
 };
 use model::{Event, SessionCommand, SessionEvent, Table, Value, command::DeclareQueue, message::Properties};
 use storage::{LogId, ReadLimit};
@@ -263,7 +263,8 @@ fn all_entries_are_numbered_in_one_row() {
 /// The node's default is for queues that can be of any type and name none; that of their vhost comes first.
 #[test]
 fn a_node_may_make_quorum_queues_of_all_that_name_no_type() {
-    let settings = Settings { default_queue_type: QueueKind::Quorum, ..Settings::default() };
+    let rules = NodeRules { default_queue_type: QueueKind::Quorum, ..NodeRules::default() };
+    let settings = Settings { node_rules: Arc::new(rules), ..Settings::default() };
     let world = World::with(settings);
     let mut peer = world.peer();
     let classic = [("x-queue-type", Value::text("classic"))];

@@ -56,7 +56,7 @@ pub(super) fn overview(api: &Api, call: &Call) -> Answer {
         "cluster_tags": {},
         "node": identity.node,
         "node_tags": {},
-        "default_queue_type": api.broker().settings().default_queue_type.name(),
+        "default_queue_type": api.broker().settings().node_rules.default_queue_type.name(),
         "is_op_policy_updating_enabled": true,
         "disable_stats": false,
         "enable_queue_totals": false,

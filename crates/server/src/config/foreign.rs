@@ -147,21 +147,30 @@ pub(crate) static ROWS: &[Row] = &[
         Verdict::NoEffect(LATER),
     ),
     (
-        &["quorum_queue.**", "raft.**", "queue_types.**", "classic_queue.default_version"],
-        Verdict::NoEffect(LATER),
-    ),
-    (&["default_users.**", "default_limits.**", "default_policies.**"], Verdict::NoEffect(LATER)),
-    (
-        &["message_interceptors.**", "channel_interceptor.**", "runtime_parameters.**"],
+        &[
+            "quorum_queue.$",
+            "quorum_queue.continuous_membership_reconciliation.**",
+            "raft.**",
+            "queue_types.**",
+            "classic_queue.default_version",
+        ],
         Verdict::NoEffect(LATER),
     ),
     (
         &[
+            "default_policies.operator.$.max_in_memory_bytes",
+            "default_policies.operator.$.max_in_memory_length",
+            "default_policies.operator.$.classic_queues.$",
+        ],
+        Verdict::NoEffect(
+            "there is one version of queues, on one node, and what is in memory is the node's affair",
+        ),
+    ),
+    (&["message_interceptors.**", "channel_interceptor.**"], Verdict::NoEffect(LATER)),
+    (
+        &[
             "session_max_per_connection",
             "link_max_per_session",
-            "vhost_max",
-            "cluster_queue_limit",
-            "cluster_exchange_limit",
             "consumer_disconnected_timeout",
             "reverse_dns_lookups",
             "deprecated_features.permit.$",

@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 
+use broker::access::pattern::Pattern;
 use model::{Name, Secret};
 
 use super::{draft::Draft, lines::Line, problem::Fault, settings::Listen, value};
@@ -61,6 +62,15 @@ pub(crate) enum Kind {
     },
     Text {
         set: SetText,
+    },
+    /// A regular expression.
+    Pattern {
+        set: SetText,
+    },
+    /// Milliseconds, or a time with units.
+    Duration {
+        range: Range,
+        set: Set<u64>,
     },
     /// Text that a name of the broker can be.
     Name {
@@ -157,6 +167,8 @@ impl Key {
                 set(draft, part, text);
                 Some(())
             }
+            Kind::Pattern { set } => Pattern::parse(text).ok().map(|_| set(draft, part, text)),
+            Kind::Duration { range, set } => put(draft, part, *set, within(*range, value::duration_ms(text))),
             Kind::Name { set } => {
                 let name = Name::parse(text).ok().filter(|name| !name.is_empty());
                 put(draft, part, *set, name)
@@ -217,6 +229,10 @@ impl Kind {
                 _ => format!("one of {}", words.join(", ")),
             },
             Self::Text { .. } => "a text".to_owned(),
+            Self::Pattern { .. } => "a regular expression".to_owned(),
+            Self::Duration { range, .. } => {
+                format!("milliseconds, {}, or a time such as 30s, 1h30m or 7d", range.describe())
+            }
             Self::Name { .. } => "a name of 1 to 255 bytes".to_owned(),
             Self::Secret { .. } => "a text that is not empty".to_owned(),
             Self::Ip { .. } => "an IP address such as 127.0.0.1".to_owned(),

@@ -9,10 +9,10 @@ use std::{
     path::PathBuf,
 };
 
-use broker::topology::QueueKind;
 use model::{Name, Secret};
 
 use super::{
+    metadata::Metadata,
     problem::Warning,
     tls::{LoginFrom, Tls},
 };
@@ -47,8 +47,7 @@ pub(crate) struct Settings {
     pub(crate) definitions: Option<PathBuf>,
     /// Where it is told what happens in the node; None: in the first user's vhost.
     pub(crate) event_vhost: Option<Name>,
-    /// Of queues that name none, where their vhost has no default.
-    pub(crate) default_queue_type: QueueKind,
+    pub(crate) metadata: Metadata,
     /// Users who may log in from this machine only.
     pub(crate) loopback_users: BTreeSet<Name>,
     pub(crate) connection: ConnectionLimits,
@@ -322,7 +321,7 @@ impl Settings {
             definitions: None,
             first_user: FirstUser::default(),
             event_vhost: None,
-            default_queue_type: QueueKind::Classic,
+            metadata: Metadata::default(),
             loopback_users: BTreeSet::from([short("guest")]),
             connection: ConnectionLimits::default(),
             memory: Memory { high_watermark: Watermark::Relative(0.6), total_bytes: None },

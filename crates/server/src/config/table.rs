@@ -1,7 +1,8 @@
 //! The table of every key that has an effect: one row each, which `--describe` prints and the document is made from.
 //!
 //! Keys that start with `harefoot.` are our own; all others mean what they mean to RabbitMQ. Not here: how a value is
-//! read (`key`), RabbitMQ's keys without effect (`foreign`), the rows of TLS (`tls_keys`) and for browsers (`http_keys`).
+//! read (`key`), RabbitMQ's keys without effect (`foreign`), the rows of TLS (`tls_keys`), for browsers (`http_keys`) and of
+//! metadata (`metadata_keys`).
 
 use std::path::PathBuf;
 
@@ -11,6 +12,7 @@ use super::{
     draft::Draft,
     http_keys,
     key::{Key, Kind, Range},
+    metadata_keys,
     problem::Notice,
     settings::{LogFormat, LogLevel},
     tls_keys,
@@ -29,7 +31,8 @@ const MECHANISMS: &[&str] = &["PLAIN", "AMQPLAIN", "ANONYMOUS", "EXTERNAL", "RAB
 
 /// Every key that has an effect, in the order in which they are described.
 pub(crate) fn keys() -> impl Iterator<Item = &'static Key> {
-    KEYS.iter().chain(tls_keys::TABLES.iter().copied().flatten()).chain(http_keys::KEYS)
+    let tls = tls_keys::TABLES.iter().copied().flatten();
+    KEYS.iter().chain(metadata_keys::KEYS).chain(tls).chain(http_keys::KEYS)
 }
 
 static KEYS: &[Key] = &[
@@ -319,7 +322,8 @@ static KEYS: &[Key] = &[
         kind: Kind::OneOf {
             words: &["classic", "quorum", "stream"],
             set: |draft, _, word| {
-                draft.settings.default_queue_type = QueueKind::parse(word.as_bytes()).unwrap_or_default();
+                draft.settings.metadata.default_queue_type =
+                    QueueKind::parse(word.as_bytes()).unwrap_or_default();
             },
         },
     },

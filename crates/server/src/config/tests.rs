@@ -397,6 +397,62 @@ fn what_asks_for_nothing_is_accepted_silently() {
 }
 
 #[test]
+fn limits_of_the_whole_node() {
+    let text = "vhost_max = 5\ncluster_queue_limit = 4\ncluster_exchange_limit = 200\nruntime_parameters.limits.shovel = 1\n\
+                quorum_queue.property_equivalence.relaxed_checks_on_redeclaration = true\n";
+    let metadata = read(text).metadata;
+    let limits = (metadata.vhosts_max, metadata.queues_max, metadata.exchanges_max);
+    assert_eq!(limits, (Some(5), Some(4), Some(200)));
+    let rules = metadata.node_rules(|| [0; 4]).unwrap();
+    assert_eq!((rules.vhosts_max, rules.queues_max, rules.exchanges_max), limits);
+    assert_eq!(rules.parameters_max, [(Name::parse("shovel").unwrap(), 1)].into());
+    assert!(rules.quorum_passes_for_classic);
+}
+
+/// What RabbitMQ 4.0.5 made of the same file in new vhosts.
+#[test]
+fn what_new_vhosts_begin_with() {
+    let text = "default_limits.vhosts.10.max_queues = 7\ndefault_limits.vhosts.2.pattern = ^dev\n\
+                default_limits.vhosts.2.max_connections = 10\ndefault_policies.operator.a.vhost_pattern = ^dev\n\
+                default_policies.operator.a.queue_pattern = ^big\ndefault_policies.operator.a.expires = 1h\n\
+                default_policies.operator.a.max_length_bytes = 1MB\ndefault_policies.operator.none.vhost_pattern = x\n\
+                default_users.alice.vhost_pattern = ^dev\ndefault_users.alice.password = wonder\n\
+                default_users.alice.configure = ^a\ndefault_users.alice.tags = monitoring, management\n\
+                default_users.bob.read = ^b\n";
+    let new = read(text).metadata.node_rules(|| [7; 4]).unwrap().new_vhosts;
+    let limits: Vec<_> = new.limits.iter().map(|(_, of)| (of.max_connections, of.max_queues)).collect();
+    assert_eq!(limits, [(Some(10), None), (None, Some(7))], "by number, not by letter");
+    assert!(
+        new.limits[0].0.is_match("dev1") && !new.limits[0].0.is_match("x") && new.limits[1].0.is_match("x")
+    );
+    let [(vhosts, policy)] = &new.policies[..] else { panic!("one that says nothing is none") };
+    assert!(vhosts.is_match("dev1") && !vhosts.is_match("x"));
+    assert_eq!((&*policy.name, &*policy.pattern), ("a", "^big"));
+    let definition = serde_json::json!({ "expires": 3_600_000, "max-length-bytes": 1_048_576 });
+    assert_eq!(serde_json::Value::Object(policy.definition.clone()), definition);
+    let [(_, alice), (_, bob)] = &new.users[..] else { panic!("{:?}", new.users) };
+    assert_eq!(alice.tags.iter().map(Name::as_str).collect::<Vec<_>>(), ["monitoring", "management"]);
+    assert!(alice.password.verify(&Secret::new("wonder")) && !bob.password.verify(&Secret::new("")));
+    assert_eq!(
+        [&alice.permissions.configure, &alice.permissions.read, &bob.permissions.read],
+        ["^a", ".*", "^b"]
+    );
+}
+
+#[test]
+fn what_is_no_pattern_or_time_is_refused() {
+    check_refusal(
+        "default_users.alice.read = (",
+        "`default_users.alice.read` cannot be `(`: expected a regular expression",
+    );
+    check_refusal(
+        "default_policies.operator.a.expires = 0",
+        "`default_policies.operator.a.expires` cannot be `0`: expected milliseconds, 1 to 315360000000, or a time such as \
+         30s, 1h30m or 7d",
+    );
+}
+
+#[test]
 fn keys_without_effect_get_one_warning_each() {
     let text = "cluster_name = x\nnet_ticktime = 60\nmanagement.rates_mode = basic\nstomp.listeners.tcp.1 = 61613\n\
                 mqtt.exchange = amq.topic\nquorum_queue.commands_soft_limit = 32\nnum_acceptors.tcp = 10\n\

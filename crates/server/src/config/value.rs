@@ -53,6 +53,34 @@ fn split_unit(text: &str) -> (&str, &str) {
     text.split_at_checked(end).unwrap_or((text, ""))
 }
 
+/// Milliseconds, alone or as a sum of times with units: `1h30m`.
+///
+/// RabbitMQ: `f`, `w`, `d`, `h`, `m`, `s` and `ms`, a fortnight to a millisecond.
+pub(crate) fn duration_ms(text: &str) -> Option<u64> {
+    if let Some(ms) = integer(text) {
+        return Some(ms);
+    }
+    let (mut rest, mut sum_ms) = (text, 0u64);
+    while !rest.is_empty() {
+        let (digits, behind) = split_unit(rest);
+        let end = behind.find(|letter: char| letter.is_ascii_digit()).unwrap_or(behind.len());
+        let (unit, more) = behind.split_at_checked(end)?;
+        let unit_ms: u64 = match unit {
+            "f" => 14 * 24 * 3_600_000,
+            "w" => 7 * 24 * 3_600_000,
+            "d" => 24 * 3_600_000,
+            "h" => 3_600_000,
+            "m" => 60_000,
+            "s" => 1000,
+            "ms" => 1,
+            _ => return None,
+        };
+        sum_ms = sum_ms.checked_add(integer(digits)?.checked_mul(unit_ms)?)?;
+        rest = more;
+    }
+    (!text.is_empty()).then_some(sum_ms)
+}
+
 /// A plain decimal such as `0.6` or `2`: no sign, no exponent, no infinity.
 pub(crate) fn share(text: &str) -> Option<f64> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');

@@ -110,7 +110,7 @@ type Step<'a> = fn(&mut Plan<'a>, &Item<'_>) -> Result<(), Problem>;
 impl<'a> Plan<'a> {
     /// In RabbitMQ's order: what comes later may need what came before.
     fn of(api: &'a Api, now: &Topology, body: &Object, vhost: Option<Name>) -> Result<Vec<Entry>, Problem> {
-        let topology = Topology::from_snapshot(&now.snapshot()).map_err(|_| Problem::Internal)?;
+        let topology = now.trial().map_err(|_| Problem::Internal)?;
         let (entries, facts, hashed_by) = (Vec::new(), Vec::new(), hashed_by(body));
         let mut plan = Self { api, topology, entries, vhost, facts, hashed_by };
         let lists: [(&'static str, &'static str, Step<'a>); 10] = [

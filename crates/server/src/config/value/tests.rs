@@ -36,6 +36,21 @@ fn units_of_frames_are_binary() {
 }
 
 #[test]
+fn durations_are_sums() {
+    let check = |text: &str, expected: Option<u64>| assert_eq!(duration_ms(text), expected, "{text:?}");
+    check("5000", Some(5000));
+    check("0", Some(0));
+    check("250ms", Some(250));
+    check("1h30m", Some(5_400_000));
+    check("1f1w1d1h1m1s1ms", Some((14 + 7 + 1) * 86_400_000 + 3_600_000 + 60_000 + 1001));
+    for wrong in
+        ["", "h", "1h30", "1.5h", "-1s", "1 h", "1H", "1y", "18446744073709551615s", "99999999999999999999ms"]
+    {
+        check(wrong, None);
+    }
+}
+
+#[test]
 fn shares_are_plain_decimals() {
     let check = |text: &str, expected: Option<f64>| assert_eq!(share(text), expected, "{text:?}");
     check("0.6", Some(0.6));
