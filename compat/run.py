@@ -22,7 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from drive import install, verdict
-from drive.broker import BrokerError, Session
+from drive.broker import BrokerError, Session, Tls
 from drive.manifest import ROOT, Client, all_clients
 
 LOGS = ROOT / "work/logs"
@@ -105,8 +105,8 @@ def drive(client: Client, options: argparse.Namespace) -> Row:
         if client.own_broker:
             code, text = call(fill(client.command, places), cwd, env, client.seconds, log)
         else:
-            certificates = cwd / client.certificates if client.certificates else None
-            with Session(options.binary, options.broker, client.port, LOGS / f"{client.name}.broker.log", certificates) as broker:
+            tls = Tls(cwd / client.certificates, client.certificate_wanted, client.tls_port) if client.certificates else None
+            with Session(options.binary, options.broker, client.port, LOGS / f"{client.name}.broker.log", tls) as broker:
                 env.update(broker.variables())
                 spoken = {**places, **{key.lower(): value for key, value in broker.variables().items()}}
                 env.update({key: fill([value], spoken)[0] for key, value in client.env.items()})

@@ -1,5 +1,6 @@
 """Certificates for a run, made by `openssl`: an authority, and what it signs. Nothing of them outlives the run."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -31,8 +32,11 @@ class Authority:
         return cert, key
 
 
-def furnish(folder: Path, port: int) -> str:
-    """Puts certificates into a folder, under the names that suites look for; the configuration of a node that has one of them."""
+def furnish(folder: Path, port: int, is_wanted: bool) -> str:
+    """Puts certificates into a folder, under the names that suites look for; the configuration of a node that has one of them.
+
+    `is_wanted`: nobody is let in without a certificate.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     authority, stranger = Authority(folder, "ca"), Authority(folder, "stranger")
     local = "DNS:localhost,IP:127.0.0.1,IP:0:0:0:0:0:0:0:1"
@@ -46,10 +50,16 @@ def furnish(folder: Path, port: int) -> str:
         for file, name in zip(files, names[whose], strict=True):
             file.rename(folder / f"{name}.pem")
     authority.pem.rename(folder / "ca_certificate.pem")
+    for file, other in (("ca_certificate.pem", "ca.pem"), ("client_certificate.pem", "client.pem"), ("client_key.pem", "client.key")):
+        shutil.copyfile(folder / file, folder / other)
+    # A folder of authorities as OpenSSL looks through it.
+    (folder / "hashed").mkdir(exist_ok=True)
+    shutil.copyfile(folder / "ca.pem", folder / "hashed" / "ca.pem")
+    openssl("rehash", folder / "hashed")
     return f"""listeners.ssl.1 = 127.0.0.1:{port}
 ssl_options.cacertfile = {folder}/ca_certificate.pem
 ssl_options.certfile = {folder}/server_certificate.pem
 ssl_options.keyfile = {folder}/server_key.pem
 ssl_options.verify = verify_peer
-ssl_options.fail_if_no_peer_cert = true
+ssl_options.fail_if_no_peer_cert = {"true" if is_wanted else "false"}
 """

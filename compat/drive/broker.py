@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -168,11 +169,20 @@ def carry(near: socket.socket, far: socket.socket) -> None:
         return
 
 
+@dataclass(frozen=True)
+class Tls:
+    """How a suite wants its broker to speak TLS: the folder for certificates, whether clients need one, the port (0: any)."""
+
+    certificates: Path
+    certificate_wanted: bool
+    port: int
+
+
 class Session:
     """The broker for one client, as a context: our own process, or the one that `--broker` names."""
 
-    def __init__(self, binary: Path, uri: str, port: int, log: Path, certificates: Path | None = None):
-        self.certificates, self.tls_port = certificates, 0
+    def __init__(self, binary: Path, uri: str, port: int, log: Path, tls: Tls | None = None):
+        self.tls, self.tls_port = tls, 0
         self.uri, self.wanted_port, self.log, self.binary = uri, port, log, binary
         self.own: Own | None = None
         self.forward: Forward | None = None
@@ -190,9 +200,9 @@ class Session:
         else:
             self.folder = tempfile.mkdtemp(prefix="harefoot-compat-")
             config = None
-            if self.certificates:
-                self.tls_port, config = free_port(), Path(self.folder) / "node.conf"
-                config.write_text(furnish(self.certificates, self.tls_port))
+            if self.tls:
+                self.tls_port, config = self.tls.port or free_port(), Path(self.folder) / "node.conf"
+                config.write_text(furnish(self.tls.certificates, self.tls_port, self.tls.certificate_wanted))
             self.own = Own(self.binary, Path(self.folder) / "data", self.wanted_port, self.log, config)
             try:
                 self.own.start()

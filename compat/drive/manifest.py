@@ -43,6 +43,9 @@ class Client:
     port: int = 0
     # A folder below the source where certificates are put for a node that speaks TLS too, on {amqps_port}.
     certificates: str = ""
+    # Whether that node lets in only who shows one, and where it has to be (0: anywhere).
+    certificate_wanted: bool = True
+    tls_port: int = 0
     # The program starts and stops brokers itself (it is given the path of the binary).
     own_broker: bool = False
     # The common list of check names that this client must report, one by one.

@@ -136,11 +136,10 @@ def required_names() -> list[str]:
 
 
 def expected_failures() -> dict[str, dict[str, str]]:
-    """expected.toml and its parts (expected-tls.toml …) as client -> test -> reason."""
+    """expected.toml as client -> test -> reason."""
     table: dict[str, dict[str, str]] = {}
-    for path in sorted(ROOT.glob("expected*.toml")):
-        for entry in tomllib.loads(path.read_text(encoding="utf-8")).get("failure", []):
-            reason = f"{entry['needs']}: {entry['reason']}"
-            for test in entry["tests"]:
-                table.setdefault(entry["client"], {})[test] = reason
+    for entry in tomllib.loads((ROOT / "expected.toml").read_text(encoding="utf-8")).get("failure", []):
+        reason = f"{entry['needs']}: {entry['reason']}"
+        for test in entry["tests"]:
+            table.setdefault(entry["client"], {})[test] = reason
     return table

@@ -1,7 +1,7 @@
 """pytest plugin: gives the suites of aio-pika and aiormq the broker under test where they would start a container.
 
-Both ask Docker for a RabbitMQ. Here "a container" is the broker that compat/run.py names in the environment; nothing listens on
-the TLS port that it tells. A test that wants to restart a container is skipped and says so.
+Both ask Docker for a RabbitMQ. Here "a container" is the broker that compat/run.py names in the environment, with the certificates
+that it has put into tests/certs. A test that wants to restart a container is skipped and says so.
 """
 
 import os
@@ -13,8 +13,8 @@ import pytest
 from yarl import URL
 
 HOST, PORT = os.environ["AMQP_HOST"], int(os.environ["AMQP_PORT"])
-# Port 1 (tcpmux): refused at once.
-TLS_PORT = 1
+# A broker that was only named has none: port 1 (tcpmux) refuses at once.
+TLS_PORT = int(os.environ.get("AMQPS_PORT") or 0) or 1
 
 
 @dataclass
