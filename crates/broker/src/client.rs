@@ -265,6 +265,12 @@ impl Client {
             return;
         }
         let safe_at = self.publishes.hand_over(&mut self.refused, &mut self.effects);
+        if let Some(queue) = self.effects.ahead.take() {
+            queue.pace(&self.mailbox, &mut self.effects);
+            if let Some(connected) = self.connected.as_ref().filter(|_| self.mailbox.is_held()) {
+                connected.restraint.note_flow(self.now_ms);
+            }
+        }
         self.routes.origins.hand_over();
         self.published_at = self.published_at.max(safe_at);
         for (id, publish) in self.refused.drain(..) {
@@ -545,9 +551,11 @@ impl Client {
         self.waiting_get.is_some()
     }
 
-    /// The peer publishes faster than the disk writes, or an alarm is on: its socket is not to be read for now.
+    /// The peer publishes faster than the disk writes or consumers take, or an alarm is on: its socket is not to be read for now.
     pub fn is_held_back(&self) -> bool {
-        self.blocked_by.is_some() || (self.awaited.is_some() && self.broker.is_behind())
+        self.blocked_by.is_some()
+            || self.mailbox.is_held()
+            || (self.awaited.is_some() && self.broker.is_behind())
     }
 
     /// Everything of this connection is gone.

@@ -93,6 +93,8 @@ pub struct Mailbox {
     bell: Arc<dyn Bell>,
     /// Rung and not yet answered: further rings are dropped.
     rung: AtomicBool,
+    /// The connection is not to publish for now.
+    is_held: AtomicBool,
 }
 
 #[derive(Default)]
@@ -106,7 +108,7 @@ struct Inbox {
 
 impl Mailbox {
     pub(crate) fn new(bell: Arc<dyn Bell>) -> Self {
-        Self { inbox: Mutex::default(), bell, rung: AtomicBool::new(false) }
+        Self { inbox: Mutex::default(), bell, rung: AtomicBool::new(false), is_held: AtomicBool::new(false) }
     }
 
     /// Wakes the connection's task, once until it has answered.
@@ -119,6 +121,20 @@ impl Mailbox {
     /// The task says that it is awake and about to look at everything.
     pub(crate) fn answer(&self) {
         self.rung.store(false, Ordering::Release);
+    }
+
+    /// The connection is to pause until [`Mailbox::release`].
+    pub(crate) fn hold(&self) {
+        self.is_held.store(true, Ordering::Release);
+    }
+
+    /// The connection may go on publishing; to be followed by a ring.
+    pub(crate) fn release(&self) {
+        self.is_held.store(false, Ordering::Release);
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        self.is_held.load(Ordering::Acquire)
     }
 
     /// Puts deliveries in for one consumer. `queue` is asked for only if the consumer must pause.

@@ -40,6 +40,7 @@ mod levels;
 mod limits;
 mod locked;
 mod outbox;
+mod pacing;
 mod replica;
 mod returns;
 mod rules;
@@ -59,6 +60,7 @@ pub(crate) use fifo::{Entry, Recovered, Ticket};
 use levels::Levels;
 use locked::Lock;
 use outbox::Outbox;
+use pacing::Pacing;
 pub(crate) use returns::DELIVERY_COUNT;
 use returns::Returns;
 pub use rules::Rules;
@@ -87,6 +89,8 @@ pub(crate) struct Effects {
     pub(crate) posts: Vec<Arc<Queue>>,
     /// Queues that have come to their end.
     pub(crate) deletions: Vec<Arc<Queue>>,
+    /// A queue that is ahead of its consumers, for whoever has published to it.
+    pub(crate) ahead: Option<Arc<Queue>>,
     /// Deliveries on their way into a mailbox; empty between calls.
     run: Vec<Delivery>,
 }
@@ -152,6 +156,8 @@ struct State {
     books: Books,
     /// None without consumers.
     capacity: Option<Box<Capacity>>,
+    /// None while nobody has to pause.
+    pacing: Option<Box<Pacing>>,
     /// When it will be woken.
     armed_ms: Option<u64>,
     /// When it was last used, for its expiry.
@@ -203,6 +209,7 @@ impl Queue {
             accounted: 0,
             books: Books::new(&record, ledger),
             capacity: None,
+            pacing: None,
             armed_ms: None,
             used_ms: 0,
         };
@@ -390,6 +397,7 @@ impl Queue {
             out.ring(&get.mailbox);
         }
         let amount = state.levels.purge(|_, _| {});
+        state.let_go_on(out);
         self.account(&mut state);
         state.books.close();
         Ok(amount)

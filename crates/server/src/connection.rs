@@ -32,8 +32,11 @@ mod encrypted;
 
 pub(crate) use encrypted::serve_encrypted;
 
-/// Bytes read at once.
-const READ_BYTES: usize = 256 * 1024;
+/// Bytes read at once, at most.
+const READ_BYTES_MAX: usize = 256 * 1024;
+/// Bytes read at once to begin with, and where little comes. Twice as many each time that as many were there: a thousand
+/// publishers who all begin at once are not a flood before anybody can hold them back.
+const READ_BYTES_MIN: usize = 16 * 1024;
 /// Bytes waiting to be written above which no further event is asked for, and nothing is read.
 const OUTPUT_BYTES_MAX: usize = 256 * 1024;
 /// How long a peer that has had its `close-ok` may leave the socket open.
@@ -44,7 +47,7 @@ const LOOK_AFTER: Duration = Duration::from_secs(1);
 const LINGER: Duration = Duration::from_secs(1);
 
 thread_local! {
-    static READ_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
+    static READ_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES_MAX].into_boxed_slice());
     static WRITE_BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -90,10 +93,21 @@ struct Driver<S> {
     sleep: Pin<Box<Sleep>>,
     /// When `sleep` ends; None while nothing is to be woken for.
     armed: Option<Instant>,
+    /// Bytes to be read at once.
+    read_bytes: usize,
     /// When it is to be looked whether a peer that is held back is still there.
     look_at: Option<Instant>,
     /// A peer that was held back has gone: what it has left behind is read, to its end.
     is_deserted: bool,
+}
+
+/// What came of a look at the socket.
+#[derive(PartialEq, Eq)]
+enum Heard {
+    Nothing,
+    Something,
+    /// As much as was asked for: there may be more.
+    Full,
 }
 
 /// What a driver is for: TCP, or TLS over it.
@@ -129,6 +143,7 @@ impl<S: Socket> Driver<S> {
             peer,
             sleep,
             armed: None,
+            read_bytes: READ_BYTES_MIN,
             look_at: None,
             is_deserted: false,
         })
@@ -160,20 +175,20 @@ impl<S: Socket> Driver<S> {
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Turn>> {
         loop {
             let has_listened = self.may_read();
-            let heard_bytes = if has_listened { self.listen(cx)? } else { None };
+            let heard = if has_listened { self.listen(cx)? } else { Heard::Nothing };
             let has_more = self.speak(cx)?;
             let may_read = self.may_read();
             self.machine.set_reading(std::time::Instant::now(), may_read);
             if self.machine.is_closed() && self.machine.output_bytes() == 0 {
                 return Poll::Ready(Ok(Turn::Ended));
             }
-            if has_more || heard_bytes == Some(READ_BYTES) {
+            if has_more || heard == Heard::Full {
                 return Poll::Ready(Ok(Turn::Again));
             }
             let is_late = self.look_at_the_clock(cx);
             // A socket that was not asked does not wake the task: it is asked once reading is allowed again.
             let is_to_be_asked = may_read && !has_listened;
-            if heard_bytes.is_none() && !is_late && !is_to_be_asked {
+            if heard == Heard::Nothing && !is_late && !is_to_be_asked {
                 return Poll::Pending;
             }
         }
@@ -223,12 +238,12 @@ impl<S: Socket> Driver<S> {
         self.sleep.as_mut().reset(next.unwrap_or_else(|| far_from(Instant::now())));
     }
 
-    /// Takes what has arrived and acts on it; how many bytes that were, if there was anything.
-    fn listen(&mut self, cx: &mut Context<'_>) -> io::Result<Option<usize>> {
+    /// Takes what has arrived and acts on it.
+    fn listen(&mut self, cx: &mut Context<'_>) -> io::Result<Heard> {
         READ_BUFFER.with_borrow_mut(|buffer| {
-            let mut read = ReadBuf::new(buffer);
+            let mut read = ReadBuf::new(buffer.get_mut(..self.read_bytes).unwrap_or_default());
             let Poll::Ready(done) = Pin::new(&mut self.stream).poll_read(cx, &mut read) else {
-                return Ok(None);
+                return Ok(Heard::Nothing);
             };
             done?;
             let input = read.filled();
@@ -238,7 +253,10 @@ impl<S: Socket> Driver<S> {
             } else {
                 self.obey(input);
             }
-            Ok(Some(input.len()))
+            let is_full = input.len() == self.read_bytes;
+            let next = if is_full { self.read_bytes.saturating_mul(2) } else { input.len() };
+            self.read_bytes = next.clamp(READ_BYTES_MIN, READ_BYTES_MAX);
+            Ok(if is_full { Heard::Full } else { Heard::Something })
         })
     }
 

@@ -171,6 +171,8 @@ pub(crate) struct Consumers {
     rings: BTreeMap<Reverse<i32>, VecDeque<ConsumerKey>>,
     /// Those that wait for room in their session, in the order in which they were refused it.
     limited: VecDeque<ConsumerKey>,
+    /// How many have a full mailbox.
+    stalled: usize,
     next_key: u64,
     /// The one that is alone, if it asked for that.
     exclusive: Option<ConsumerKey>,
@@ -220,6 +222,11 @@ impl Consumers {
         !self.rings.is_empty()
     }
 
+    /// Whether somebody has a full mailbox.
+    pub(crate) fn is_anyone_stalled(&self) -> bool {
+        self.stalled > 0
+    }
+
     pub(crate) fn add(&mut self, consumer: Consumer, exclusive: bool) -> ConsumerKey {
         self.next_key = self.next_key.saturating_add(1);
         let key = ConsumerKey(self.next_key);
@@ -237,6 +244,7 @@ impl Consumers {
 
     pub(crate) fn remove(&mut self, key: ConsumerKey) -> Option<Consumer> {
         let consumer = self.all.remove(&key)?;
+        self.stalled -= usize::from(consumer.is_stalled);
         if consumer.is_in_ring {
             self.leave_ring(Reverse(consumer.priority), key);
         }
@@ -264,6 +272,7 @@ impl Consumers {
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = Consumer> {
         self.rings.clear();
         self.limited.clear();
+        self.stalled = 0;
         self.exclusive = None;
         self.active = None;
         std::mem::take(&mut self.all).into_values()
@@ -301,6 +310,7 @@ impl Consumers {
     /// The consumer's mailbox is full: no turn until [`Consumers::resume`].
     pub(crate) fn stall(&mut self, key: ConsumerKey) {
         if let Some(consumer) = self.all.get_mut(&key) {
+            self.stalled += usize::from(!consumer.is_stalled);
             consumer.is_stalled = true;
         }
     }
@@ -308,6 +318,7 @@ impl Consumers {
     /// The consumer's mailbox was emptied.
     pub(crate) fn resume(&mut self, key: ConsumerKey) {
         if let Some(consumer) = self.all.get_mut(&key) {
+            self.stalled -= usize::from(consumer.is_stalled);
             consumer.is_stalled = false;
         }
         self.enter_ring(key);

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     counts::Consumed,
-    mailbox::{Delivery, Mailbox, Notice, Parcel, Pushed},
+    mailbox::{Delivery, MAILBOX_BYTES_MAX, Mailbox, Notice, Parcel, Pushed},
 };
 
 /// Deliveries to one consumer before the lock of its mailbox is given up.
@@ -41,12 +41,15 @@ impl Queue {
         self.expire(state, out.now_ms.saturating_sub(1), out);
         if state.consumers.is_anyone_free() {
             let mut settled = Forgotten::default();
-            while self.deliver_run(state, &mut settled, out) {}
+            while self.deliver_run(state, &mut settled, out) {
+                state.note_progress(out.now_ms);
+            }
             settled.forget(self);
         }
         self.expire(state, out.now_ms, out);
         self.drop_surplus(state, out);
         state.note_capacity(out.now_ms);
+        state.let_go_on(out);
         if !state.is_reading && self.wants_read(state, out.now_ms) {
             state.is_reading = true;
             out.reads.push(Arc::clone(self));
@@ -79,9 +82,9 @@ impl Queue {
         let Some((key, is_alone)) = consumers.turn() else { return false };
         let Some(consumer) = consumers.get_mut(key) else { return false };
         let run_max = if is_alone { RUN_DELIVERIES_MAX } else { 1 };
-        let mut is_limited = false;
+        let (mut is_limited, mut room) = (false, MAILBOX_BYTES_MAX);
         let mut sent = Consumed::default();
-        while out.run.len() < run_max && levels.head() == Head::Ready {
+        while out.run.len() < run_max && room > 0 && levels.head() == Head::Ready {
             if consumer.prefetch != 0 && !consumer.no_ack && consumer.unsettled >= consumer.prefetch {
                 break;
             }
@@ -90,6 +93,7 @@ impl Queue {
                 break;
             }
             let Some(mut parcel) = levels.take() else { break };
+            room = room.saturating_sub(parcel.message.bytes());
             returns.tell(&mut parcel);
             sent.note(consumer.no_ack, parcel.redelivered);
             out.run.push(Delivery { session: consumer.session, slot: consumer.slot, parcel });

@@ -41,6 +41,9 @@ impl Queue {
             self.settle_down(&mut state, out);
             lsn
         };
+        if out.ahead.is_none() && state.is_ahead(out.now_ms) {
+            out.ahead = Some(Arc::clone(self));
+        }
         self.make_room(state);
         lsn
     }

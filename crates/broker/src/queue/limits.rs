@@ -82,7 +82,7 @@ impl Queue {
         let may_expire = !state.is_reading && state.levels.may_expire();
         let expiry = if may_expire { state.levels.next_expiry() } else { None };
         let end = state.ends_at_ms();
-        let Some(next) = [expiry, end].into_iter().flatten().min() else { return };
+        let Some(next) = [expiry, end, state.goes_on_ms()].into_iter().flatten().min() else { return };
         if state.armed_ms.is_none_or(|armed| next < armed) {
             state.armed_ms = Some(next);
             out.timers.push((next, Arc::clone(self)));

@@ -25,6 +25,7 @@ mod letters;
 mod limits;
 mod news;
 mod order;
+mod pacing;
 mod permissions;
 mod quorum;
 mod refusing;
