@@ -61,7 +61,19 @@ def check(api, port: int, verdict) -> None:
     verdict("metrics-agree-with-the-api", good, (received, totals["message_stats"], sizes))
     flushes = found["harefoot_log_flush_seconds_count"][0].value
     verdict("metrics-of-the-log", flushes > 0 and found["harefoot_log_flush_seconds_sum"][0].value > 0, flushes)
+    times = {name: found[f"harefoot_{name}_seconds_count"][0].value for name in ("publish_confirm", "queue_time", "ack_time")}
+    verdict("metrics-of-times", all(times.values()), times)
+    api.ask("PUT", "queues/%2F/waits", {"durable": True})
+    message = {"properties": {}, "routing_key": "waits", "payload": "x", "payload_encoding": "string"}
+    api.ask("POST", "exchanges/%2F/amq.default/publish", message)
     per_object = scrape(port, "metrics/per-object")
+    streams = {(queue["vhost"], queue["name"]) for queue in api.get("queues") if queue["type"] == "stream"}
+    ready = per_object["rabbitmq_queue_messages_ready"]
+    backlog = {(one.labels["vhost"], one.labels["queue"]) for one in ready if one.value} - streams
+    for name in ("harefoot_queue_oldest_message_age_seconds", "harefoot_queue_drain_seconds"):
+        told = {(one.labels["vhost"], one.labels["queue"]): one.value for one in per_object.get(name, [])}
+        good = told.keys() == backlog and ("/", "waits") in told and all(value >= 0 for value in told.values()) and len(found[name]) == 1
+        verdict(name.replace("_", "-"), good, (told, backlog, found[name]))
     queues = {(sample.labels["vhost"], sample.labels["queue"]): sample.value for sample in per_object["rabbitmq_queue_messages"]}
     shown = {(queue["vhost"], queue["name"]): queue["messages"] for queue in api.get("queues")}
     verdict("metrics-per-object", queues == shown and len(queues) > 2, (queues, shown))

@@ -280,7 +280,7 @@ impl Client {
         }
         while let Some(id) = self.publishes.confirming.pop() {
             if let Some(session) = self.sessions.get_mut(&id) {
-                session.confirm_at(safe_at);
+                session.confirm_at(safe_at, self.now_ms);
             }
         }
         self.carry_out();
@@ -347,7 +347,10 @@ impl Client {
             let confirms = session.confirms.as_mut().filter(|_| !session.has_failed);
             let verdicts =
                 confirms.into_iter().flat_map(|confirms| std::iter::from_fn(|| confirms.reached(flushed)));
-            for Verdict { publish, multiple, is_taken, publishes } in verdicts {
+            for Verdict { publish, multiple, is_taken, publishes, since_ms } in verdicts {
+                if let Some(since_ms) = since_ms {
+                    self.broker.node_counts().confirm_times().note_since(since_ms, self.now_ms);
+                }
                 let event = if is_taken {
                     confirmed += publishes;
                     SessionEvent::Confirmed { publish, multiple }

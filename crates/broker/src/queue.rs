@@ -272,6 +272,12 @@ impl Queue {
         self.state.lock().levels.resident()
     }
 
+    /// When the oldest of its ready messages came in, in milliseconds of the wall clock, or a little earlier; 0 if that was
+    /// before the node started. None without ready messages, and for a stream.
+    pub fn oldest_ms(&self) -> Option<u64> {
+        self.state.lock().levels.oldest_ms()
+    }
+
     /// What it lives by now.
     pub fn rules(&self) -> Rules {
         self.state.lock().rules.clone()

@@ -24,11 +24,13 @@ pub(crate) mod confirms;
 pub(crate) mod deliveries;
 pub(crate) mod timeouts;
 pub(crate) mod transaction;
+mod watched;
 
 use confirms::Confirms;
 use deliveries::{Deliveries, Unsettled};
 use timeouts::Timeouts;
 use transaction::Transaction;
+use watched::Watched;
 
 /// A consumer as its session sees it.
 #[derive(Debug)]
@@ -64,6 +66,7 @@ pub(crate) struct Session {
     pub(crate) limit: Arc<SessionLimit>,
     pub(crate) deliveries: Deliveries,
     timeouts: Timeouts,
+    pub(crate) watched: Watched,
     /// How long a delivery may stay unsettled whose queue does not say; None: for ever.
     timeout_ms: Option<u64>,
     pub(crate) confirms: Option<Confirms>,
@@ -108,6 +111,7 @@ impl Session {
             limit: Arc::default(),
             deliveries: Deliveries::default(),
             timeouts: Timeouts::default(),
+            watched: Watched::default(),
             timeout_ms,
             confirms: None,
             transaction: None,
@@ -164,10 +168,10 @@ impl Session {
 
     /// All publishes so far are safe once `lsn` is durable. They are confirmed after what is held now: a message that
     /// comes back may be among it.
-    pub(crate) fn confirm_at(&mut self, lsn: Lsn) {
+    pub(crate) fn confirm_at(&mut self, lsn: Lsn, now_ms: u64) {
         let lsn = lsn.max(self.held_until());
         if let Some(confirms) = &mut self.confirms {
-            confirms.wait(lsn);
+            confirms.wait(lsn, now_ms);
         }
     }
 
@@ -223,6 +227,7 @@ impl Session {
         let timeout_ms = self.timeout_of(&unsettled);
         let is_readable = unsettled.ticket.place.is_readable(now.flushed);
         let number = self.deliveries.open(unsettled, is_readable);
+        self.watched.begin(number, now.ms);
         if let Some(timeout_ms) = timeout_ms {
             self.timeouts.note(number, self.deliveries.first_open(), timeout_ms, now.ms);
         }

@@ -230,6 +230,14 @@ impl Api {
         shape(action(self, &call)?, &call.query)
     }
 
+    pub(crate) fn listening(&self) -> &[Listening] {
+        &self.listening
+    }
+
+    pub(crate) fn samples(&self) -> &samples::Shared {
+        &self.samples
+    }
+
     pub(crate) fn identity(&self) -> &Identity {
         &self.identity
     }

@@ -8,12 +8,14 @@
 //! Kept as RabbitMQ keeps it by default: of a vhost and the node ten minutes by 5 s, an hour by minutes, 8 hours by 10
 //! minutes, a day by half hours; of queues, exchanges, connections and sessions the first two of these.
 
+mod oldest;
 mod past;
 mod range;
 mod series;
 mod taking;
 mod track;
 
+use oldest::Oldest;
 pub(crate) use past::{Line, Part, Past, Stats, View};
 pub(crate) use range::{Range, Ranges};
 use series::Series;

@@ -232,7 +232,11 @@ impl Client {
     ) -> Result<(), Refusal> {
         let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
         let mut unsettled = std::mem::take(&mut self.unsettled);
-        let mut keep = |_, delivery| unsettled.push(delivery);
+        let mut since_ms = None;
+        let mut keep = |number, delivery| {
+            since_ms = since_ms.or_else(|| session.watched.end(number));
+            unsettled.push(delivery);
+        };
         if session.deliveries.take(delivery, multiple, &mut keep).is_none() {
             self.unsettled = unsettled;
             return Err(Refusal::UnknownDelivery { delivery });
@@ -242,7 +246,10 @@ impl Client {
             session.limit.release(consumed(unsettled.iter()));
         }
         match outcome {
-            Outcome::Accepted => self.let_pass(id, &mut unsettled),
+            Outcome::Accepted => {
+                self.note_accepted(since_ms);
+                self.let_pass(id, &mut unsettled);
+            }
             Outcome::Rejected => self.reject(std::mem::take(&mut unsettled)),
             Outcome::Requeued => self.put_back(std::mem::take(&mut unsettled)),
         }
@@ -252,6 +259,13 @@ impl Client {
             self.resume_consumers(id);
         }
         Ok(())
+    }
+
+    /// Tells how long it took to accept what was delivered then.
+    pub(super) fn note_accepted(&self, since_ms: Option<u64>) {
+        if let Some(since_ms) = since_ms {
+            self.broker.node_counts().ack_times().note_since(since_ms, self.now_ms);
+        }
     }
 
     /// Deliveries are accepted, queue by queue.

@@ -37,11 +37,16 @@ impl Client {
         let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
         let Some(transaction) = &mut session.transaction else { return Ok(()) };
         let flushed = self.broker.engine.flushed();
+        let mut since_ms = None;
         let hold = |delivery, unsettled: Unsettled| {
+            since_ms = since_ms.or_else(|| session.watched.end(delivery));
             let is_readable = unsettled.ticket.place.is_readable(flushed);
             transaction.settle(outcome, delivery, unsettled, is_readable);
         };
         let taken = session.deliveries.take(delivery, multiple, hold);
+        if outcome == Outcome::Accepted {
+            self.note_accepted(since_ms);
+        }
         taken.ok_or(Refusal::UnknownDelivery { delivery })
     }
 

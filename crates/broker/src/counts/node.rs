@@ -4,7 +4,7 @@ use super::{Counter, KINDS, Latency, place_of};
 use crate::{dead_letter::Reason, topology::QueueKind};
 
 /// What came and went since the node started.
-#[derive(Default, Debug)]
+#[derive(Debug)]
 pub struct NodeCounts {
     pub(crate) connection_created: Counter,
     pub(crate) connection_closed: Counter,
@@ -16,7 +16,31 @@ pub struct NodeCounts {
     pub(crate) logins: Counter,
     pub(crate) logins_refused: Counter,
     flush_times: Latency,
+    confirm_times: Latency,
+    queue_times: Latency,
+    ack_times: Latency,
     letters: [[[Counter; 4]; 2]; 3],
+}
+
+impl Default for NodeCounts {
+    fn default() -> Self {
+        Self {
+            connection_created: Counter::default(),
+            connection_closed: Counter::default(),
+            session_created: Counter::default(),
+            session_closed: Counter::default(),
+            queue_declared: Counter::default(),
+            queue_created: Counter::default(),
+            queue_deleted: Counter::default(),
+            logins: Counter::default(),
+            logins_refused: Counter::default(),
+            flush_times: Latency::of_disk(),
+            confirm_times: Latency::of_wait(),
+            queue_times: Latency::of_wait(),
+            ack_times: Latency::of_wait(),
+            letters: Default::default(),
+        }
+    }
 }
 
 /// What queues have given up.
@@ -58,6 +82,23 @@ impl NodeCounts {
     /// How long groups of the log took to be written and synced: for whoever does that to keep.
     pub fn flush_times(&self) -> &Latency {
         &self.flush_times
+    }
+
+    /// From when a message was published until its confirm was on its way: of each confirm, for the first message that
+    /// it stands for.
+    pub fn confirm_times(&self) -> &Latency {
+        &self.confirm_times
+    }
+
+    /// From when a message came into its queue until it left it for a consumer: at most one of each queue in a
+    /// millisecond, none of streams.
+    pub fn queue_times(&self) -> &Latency {
+        &self.queue_times
+    }
+
+    /// From when a message was delivered until it was accepted: one of each session at a time.
+    pub fn ack_times(&self) -> &Latency {
+        &self.ack_times
     }
 
     /// A queue has given a message up.

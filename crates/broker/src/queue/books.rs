@@ -21,6 +21,8 @@ pub(super) struct Books {
     /// None until there is something to count.
     counts: Option<Box<QueueCounts>>,
     carried: Entry,
+    /// When the time of a message in the queue was told last.
+    told_ms: u64,
     /// Something was counted since the books were balanced.
     has_counted: bool,
     /// Whoever looks at what has changed knows of it.
@@ -37,6 +39,7 @@ impl Books {
             ledger,
             counts: None,
             carried: Entry::default(),
+            told_ms: 0,
             has_counted: false,
             is_noted: false,
             is_closed: record.kind == QueueKind::Delay,
@@ -58,6 +61,19 @@ impl Books {
     pub(super) fn count_consumed(&mut self, consumed: Consumed) {
         let counts = self.counts();
         counts.consumed = counts.consumed.plus(consumed);
+    }
+
+    /// A message leaves for a consumer that came in at `arrived_ms`: how long that took is told, unless another one left in
+    /// this very millisecond, or nobody knows.
+    pub(super) fn note_leaving(&mut self, now_ms: u64, arrived_ms: impl FnOnce() -> u64) {
+        if self.told_ms == now_ms {
+            return;
+        }
+        self.told_ms = now_ms;
+        let arrived_ms = arrived_ms();
+        if arrived_ms != 0 {
+            self.ledger.node.queue_times().note_since(arrived_ms, now_ms);
+        }
     }
 
     /// One message was handed to the log.

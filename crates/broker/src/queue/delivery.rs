@@ -98,6 +98,9 @@ impl Queue {
             sent.note(consumer.no_ack, parcel.redelivered);
             out.run.push(Delivery { session: consumer.session, slot: consumer.slot, parcel });
         }
+        if let Some(first) = out.run.first() {
+            books.note_leaving(out.now_ms, || levels.arrived_ms(&first.parcel.ticket));
+        }
         let mailbox = Arc::clone(&consumer.mailbox);
         if consumer.no_ack {
             for Delivery { parcel, .. } in &out.run {
@@ -149,6 +152,8 @@ impl Queue {
             Head::Ready => match state.levels.take() {
                 Some(mut parcel) => {
                     state.returns.tell(&mut parcel);
+                    let State { levels, books, .. } = &mut *state;
+                    books.note_leaving(out.now_ms, || levels.arrived_ms(&parcel.ticket));
                     if no_ack {
                         self.settle_one(&mut state, Settled::from(&parcel));
                     }

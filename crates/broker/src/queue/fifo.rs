@@ -22,9 +22,10 @@ use std::{collections::VecDeque, ops::RangeInclusive, sync::Arc};
 use model::Message;
 use storage::Lsn;
 
-use self::expiry::Expiry;
+use self::{arrivals::Arrivals, expiry::Expiry};
 use crate::mailbox::Parcel;
 
+mod arrivals;
 mod due;
 mod entry;
 mod expiry;
@@ -87,6 +88,7 @@ pub(crate) struct Fifo {
     /// Bytes of messages in `tail`.
     tail_bytes: u64,
     expiry: Expiry,
+    arrivals: Arrivals,
     /// Nothing expires while the head is not known: only what expires first does.
     is_strict: bool,
     /// Removed out of turn since gaps were swept together.
@@ -127,6 +129,7 @@ impl Fifo {
             front_bytes: 0,
             tail_bytes: 0,
             expiry: if recovered.messages == 0 { Expiry::default() } else { Expiry::unknown() },
+            arrivals: Arrivals::new((recovered.messages > 0).then_some(recovered.first)),
             is_strict: false,
             gaps: 0,
             redelivered_below: recovered.delivered_below,
@@ -212,6 +215,31 @@ impl Fifo {
             return Head::OnDisk(self.cold.from);
         }
         if self.tail.is_empty() { Head::Empty } else { Head::Ready }
+    }
+
+    /// The number of the first message that is ready.
+    fn first_ready(&self) -> Option<u64> {
+        let cold = (!self.cold.is_empty()).then_some(self.cold.from);
+        let number = |entry: &Entry| entry.ticket.seq;
+        self.front.front().map(number).or(cold).or_else(|| self.tail.front().map(number))
+    }
+
+    /// The message that is taken in next comes now: for [`Fifo::arrived_ms`].
+    pub(crate) fn note_arrival(&mut self, seq: u64, now_ms: u64) {
+        if self.arrivals.is_due(now_ms) {
+            let head = self.first_ready();
+            self.arrivals.mark(seq, now_ms, head);
+        }
+    }
+
+    /// When this message came in, by the wall clock in milliseconds, or not much earlier. 0: before the node started.
+    pub(crate) fn arrived_ms(&self, seq: u64) -> u64 {
+        self.arrivals.of(seq)
+    }
+
+    /// When the first message that is ready came in, if there is one; as [`Fifo::arrived_ms`].
+    pub(crate) fn oldest_ms(&self) -> Option<u64> {
+        self.first_ready().map(|seq| self.arrived_ms(seq))
     }
 
     /// Takes the message at the head: it is unsettled from now on. None unless the head is [`Head::Ready`].

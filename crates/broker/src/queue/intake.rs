@@ -114,7 +114,7 @@ impl Queue {
         } else {
             Place::Memory
         };
-        state.levels.enqueue(level, message, place, expires_at_ms);
+        state.levels.enqueue(level, message, place, (now_ms, expires_at_ms));
     }
 
     /// Lets messages leave memory beyond the queue's window, spilling those that are nowhere else.

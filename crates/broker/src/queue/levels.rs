@@ -174,12 +174,32 @@ impl Levels {
         Some(Wanted { level: first.level(), from, cold_to })
     }
 
-    pub(super) fn enqueue(&mut self, level: u8, message: Arc<Message>, place: Place, expires_at_ms: u64) {
+    pub(super) fn enqueue(
+        &mut self,
+        level: u8,
+        message: Arc<Message>,
+        place: Place,
+        (now_ms, expires_at_ms): (u64, u64),
+    ) {
         let seq = self.next_seq(level);
-        self.level(level).enqueue(seq, message, place, expires_at_ms);
+        let fifo = self.level(level);
+        fifo.note_arrival(seq, now_ms);
+        fifo.enqueue(seq, message, place, expires_at_ms);
         if let Some(row) = &mut self.row {
             *row = seq.saturating_add(1);
         }
+    }
+
+    /// When this message came in; as [`Fifo::arrived_ms`].
+    pub(super) fn arrived_ms(&self, ticket: &Ticket) -> u64 {
+        let higher = || self.higher.get(&Reverse(ticket.level));
+        let fifo = if ticket.level == 0 { Some(&self.lowest) } else { higher() };
+        fifo.map_or(0, |fifo| fifo.arrived_ms(ticket.seq))
+    }
+
+    /// When the oldest message that is ready came in, if there is one; as [`Fifo::arrived_ms`].
+    pub(super) fn oldest_ms(&self) -> Option<u64> {
+        self.all().filter_map(Fifo::oldest_ms).min()
     }
 
     pub(super) fn take(&mut self) -> Option<Parcel> {

@@ -9,12 +9,22 @@ use storage::Lsn;
 pub(crate) struct Confirms {
     published: u64,
     confirmed: u64,
-    /// (last publish, position): runs of publishes that become safe together.
-    waiting: VecDeque<(u64, Lsn)>,
+    /// Runs of publishes that become safe together.
+    waiting: VecDeque<Run>,
     /// The last publish whose fate is known and may be told.
     safe: u64,
     /// Publishes that a queue did not take.
     refused: BTreeSet<u64>,
+}
+
+/// Publishes up to `last`, from where the run before ends.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    last: u64,
+    /// Safe once this is durable.
+    lsn: Lsn,
+    /// When they were published.
+    at_ms: u64,
 }
 
 /// What a publisher is told.
@@ -26,6 +36,8 @@ pub(crate) struct Verdict {
     pub(crate) is_taken: bool,
     /// How many publishes that are.
     pub(crate) publishes: u64,
+    /// When the first of them was published, if it has just become safe.
+    pub(crate) since_ms: Option<u64>,
 }
 
 impl Confirms {
@@ -40,13 +52,13 @@ impl Confirms {
         self.refused.insert(publish);
     }
 
-    /// All publishes counted so far are safe once `lsn` is durable.
-    pub(crate) fn wait(&mut self, lsn: Lsn) {
-        let last = self.waiting.back().map_or(self.confirmed, |(last, _)| *last);
+    /// All publishes counted so far are safe once `lsn` is durable; the latest of them were made now.
+    pub(crate) fn wait(&mut self, lsn: Lsn, now_ms: u64) {
+        let last = self.waiting.back().map_or(self.confirmed, |run| run.last);
         if self.published > last {
             // Positions ascend: what waits for less than its predecessors is safe with them.
-            let lsn = self.waiting.back().map_or(lsn, |(_, before)| (*before).max(lsn));
-            self.waiting.push_back((self.published, lsn));
+            let lsn = self.waiting.back().map_or(lsn, |before| before.lsn.max(lsn));
+            self.waiting.push_back(Run { last: self.published, lsn, at_ms: now_ms });
         }
     }
 
@@ -57,13 +69,15 @@ impl Confirms {
 
     /// The first position that is waited for.
     pub(crate) fn waits_for(&self) -> Option<Lsn> {
-        self.waiting.front().map(|(_, lsn)| *lsn)
+        self.waiting.front().map(|run| run.lsn)
     }
 
     /// The next thing that can be told now, for as many publishes as possible.
     pub(crate) fn reached(&mut self, flushed: Lsn) -> Option<Verdict> {
-        while let Some((publish, _)) = self.waiting.pop_front_if(|(_, lsn)| *lsn <= flushed) {
-            self.safe = publish;
+        let mut since_ms = None;
+        while let Some(run) = self.waiting.pop_front_if(|run| run.lsn <= flushed) {
+            since_ms.get_or_insert(run.at_ms);
+            self.safe = run.last;
         }
         if self.safe <= self.confirmed {
             return None;
@@ -84,7 +98,7 @@ impl Confirms {
         }
         self.confirmed = last;
         let publishes = last.saturating_sub(next).saturating_add(1);
-        Some(Verdict { publish: last, multiple: last > next, is_taken, publishes })
+        Some(Verdict { publish: last, multiple: last > next, is_taken, publishes, since_ms })
     }
 }
 
@@ -92,37 +106,54 @@ impl Confirms {
 mod tests {
     use super::*;
 
+    /// When everything is published.
+    const NOW_MS: u64 = 1_000;
+
+    fn verdict(publish: u64, publishes: u64, is_taken: bool, since_ms: Option<u64>) -> Option<Verdict> {
+        Some(Verdict { publish, multiple: publishes > 1, is_taken, publishes, since_ms })
+    }
+
     fn taken(publish: u64, publishes: u64) -> Option<Verdict> {
-        Some(Verdict { publish, multiple: publishes > 1, is_taken: true, publishes })
+        verdict(publish, publishes, true, Some(NOW_MS))
     }
 
     #[test]
     fn refused_publishes_are_told_in_their_order() {
         let mut confirms = Confirms::default();
-        let refused = |publish, publishes| {
-            Some(Verdict { publish, multiple: publishes > 1, is_taken: false, publishes })
-        };
         for _ in 0..8 {
             confirms.publish();
         }
         for publish in [3, 4, 5, 8] {
             confirms.refuse(publish);
         }
-        confirms.wait(Lsn(7));
+        confirms.wait(Lsn(7), NOW_MS);
         assert_eq!(confirms.reached(Lsn(6)), None);
         let told: Vec<_> = std::iter::from_fn(|| confirms.reached(Lsn(7))).collect();
-        let expected = [taken(2, 2), refused(5, 3), taken(7, 2), refused(8, 1)];
+        // How long it took is told once for what became safe together.
+        let expected =
+            [taken(2, 2), verdict(5, 3, false, None), verdict(7, 2, true, None), verdict(8, 1, false, None)];
         assert_eq!(told, expected.map(Option::unwrap));
+    }
+
+    #[test]
+    fn a_confirm_tells_when_the_first_that_it_stands_for_was_published() {
+        let mut confirms = Confirms::default();
+        for at_ms in [5, 7, 9] {
+            confirms.publish();
+            confirms.wait(Lsn(at_ms), at_ms);
+        }
+        assert_eq!(confirms.reached(Lsn(7)), verdict(2, 2, true, Some(5)));
+        assert_eq!(confirms.reached(Lsn(9)), verdict(3, 1, true, Some(9)));
     }
 
     #[test]
     fn a_run_is_confirmed_once_its_position_is_durable() {
         let mut confirms = Confirms::default();
         confirms.publish();
-        confirms.wait(Lsn(5));
+        confirms.wait(Lsn(5), NOW_MS);
         confirms.publish();
         confirms.publish();
-        confirms.wait(Lsn(9));
+        confirms.wait(Lsn(9), NOW_MS);
         assert_eq!(confirms.reached(Lsn(4)), None);
         assert_eq!(confirms.reached(Lsn(5)), taken(1, 1));
         assert_eq!(confirms.waits_for(), Some(Lsn(9)));
@@ -134,9 +165,9 @@ mod tests {
     fn a_transient_publish_behind_a_persistent_one_is_confirmed_with_it() {
         let mut confirms = Confirms::default();
         confirms.publish();
-        confirms.wait(Lsn(5));
+        confirms.wait(Lsn(5), NOW_MS);
         confirms.publish();
-        confirms.wait(Lsn(0));
+        confirms.wait(Lsn(0), NOW_MS);
         assert_eq!(confirms.reached(Lsn(0)), None);
         assert_eq!(confirms.reached(Lsn(5)), taken(2, 2));
     }

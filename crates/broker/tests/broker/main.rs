@@ -39,3 +39,4 @@ mod tracing;
 mod transactions;
 mod travels;
 mod verdicts;
+mod waiting;

@@ -4,6 +4,7 @@ use broker::counts::{QueueCounts, Sums};
 
 use super::{
     Scope,
+    own::drain_s,
     page::{Kind, Page, labels},
 };
 use crate::Api;
@@ -15,6 +16,9 @@ struct Told {
     sums: Sums,
     resident_bytes: u64,
     capacity: f64,
+    /// In milliseconds; None without ready messages.
+    age_ms: Option<u64>,
+    drain_s: f64,
 }
 
 /// A number of queues: its group in RabbitMQ, its name, type, help, and where it is.
@@ -141,6 +145,11 @@ const COLUMNS: [Column; 18] = [
     ),
 ];
 
+/// As Prometheus spells it.
+fn shown(number: f64) -> String {
+    if number == f64::INFINITY { "+Inf".to_owned() } else { number.to_string() }
+}
+
 /// Groups of which sums are kept.
 const SUMMED: [&str; 3] = ["queue_coarse_metrics", "queue_consumer_count", "queue_metrics"];
 
@@ -157,6 +166,9 @@ impl Api {
                     family.put(&queue.labels, read(queue));
                 }
             }
+            if scope.wants("queue_metrics") {
+                Self::write_backlog(page, &told);
+            }
             if scope.is_by_object() && scope.wants("queue_metrics") {
                 for (name, help) in [
                     ("queue_consumer_capacity", "Consumer capacity"),
@@ -172,20 +184,45 @@ impl Api {
         self.write_exchanges(page, scope);
     }
 
+    /// How old messages are and when they will be gone: of queues in which some are ready.
+    fn write_backlog(page: &mut Page, told: &[Told]) {
+        let told = || told.iter().filter_map(|queue| Some((queue, queue.age_ms?)));
+        let help =
+            "Age of the oldest ready message; of all queues as of the last sample, which is taken every 5 s";
+        let mut family = page.family_of("harefoot_", "queue_oldest_message_age_seconds", Kind::Gauge, help);
+        for (queue, age_ms) in told() {
+            family.put(&queue.labels, age_ms as f64 / 1000.0);
+        }
+        let help = "Seconds until no message is ready any more, if they go on to change as between the last two samples; +Inf if they do not become less";
+        let mut family = page.family_of("harefoot_", "queue_drain_seconds", Kind::Gauge, help);
+        for (queue, _) in told() {
+            family.put(&queue.labels, shown(queue.drain_s));
+        }
+    }
+
+    fn started_ms(&self) -> u64 {
+        self.world().now_ms().saturating_sub(self.world().usage().uptime_ms)
+    }
+
     fn all_queues(&self) -> Told {
         let sums =
             self.vhost_names().iter().fold(Sums::default(), |sum, vhost| sum.plus(self.broker().sums(vhost)));
+        let samples = self.samples().read();
         Told {
             labels: String::new(),
             counts: QueueCounts::default(),
             sums,
             resident_bytes: self.broker().memory().resident(),
             capacity: 0.0,
+            age_ms: Some(samples.oldest.age_ms(self.started_ms())),
+            drain_s: drain_s(sums.ready, samples.ready_growth(None)),
         }
     }
 
     fn told_queues(&self, scope: &Scope) -> Vec<Told> {
         let now_ms = self.world().now_ms();
+        let started_ms = self.started_ms();
+        let samples = self.samples().read();
         let records: Vec<_> = {
             let topology = self.broker().topology().read();
             let vhosts = topology.vhosts().map(|vhost| &vhost.name).filter(|name| scope.wants_vhost(name));
@@ -201,6 +238,8 @@ impl Api {
                 sums,
                 resident_bytes: queue.resident_bytes(),
                 capacity: queue.capacity(now_ms),
+                age_ms: queue.oldest_ms().map(|at_ms| now_ms.saturating_sub(at_ms.max(started_ms))),
+                drain_s: drain_s(sums.ready, samples.ready_growth(Some(record))),
             })
         });
         told.collect()

@@ -12,7 +12,7 @@ use broker::{
 };
 use model::{Name, SessionId};
 
-use super::{BASIC, GLOBAL, TICK_MS, Track};
+use super::{BASIC, Details, GLOBAL, Oldest, TICK_MS, Track};
 use crate::world::Usage;
 
 /// How often it is looked for what can be forgotten, in ticks.
@@ -93,6 +93,7 @@ pub(crate) struct Samples {
     /// When the last samples were taken; 0: never.
     pub(crate) tick: u32,
     queues: HashMap<u64, QueueTrack>,
+    pub(crate) oldest: Oldest,
     exchanges: BTreeMap<Name, BTreeMap<Name, Track<2>>>,
     vhosts: BTreeMap<Name, VhostTrack>,
     connections: HashMap<ConnectionId, Track<4>>,
@@ -186,11 +187,13 @@ impl Samples {
         let tick = self.tick;
         for queue in broker.take_changed() {
             let (counts, sums) = queue.look();
+            self.oldest.note(&queue, &sums);
             let now = of_queue(&counts, &sums);
             let before = before(&now, queue::GROWING, is_first);
             let track = self.queues.entry(queue.record().id.0).or_insert_with(|| Track::new(before));
             track.push(BASIC, tick, &now, queue::GROWING);
         }
+        self.oldest.take(now_ms);
         self.take_exchanges(broker, tick);
         self.take_vhosts(broker, tick, is_first);
         self.take_connections(broker, tick);
@@ -283,6 +286,22 @@ impl Samples {
 
     pub(crate) fn queue(&self, record: &QueueRecord) -> Option<&QueueTrack> {
         self.queues.get(&record.id.0)
+    }
+
+    /// By how much the ready messages of a queue have grown a second, or of all queues.
+    pub(crate) fn ready_growth(&self, record: Option<&QueueRecord>) -> f64 {
+        let mut past;
+        match record {
+            Some(record) => {
+                past = Details::new(BASIC);
+                self.queue(record).into_iter().for_each(|track| past.add(track, &[queue::READY]));
+            }
+            None => {
+                past = Details::new(GLOBAL);
+                self.vhosts.values().for_each(|track| past.add(track, &[vhost::READY]));
+            }
+        }
+        past.show(self.tick, None).rate
     }
 
     pub(crate) fn exchange(&self, vhost: &str, name: &str) -> Option<&Track<2>> {
