@@ -19,6 +19,7 @@ ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT / "compat"))
 
 import beginnings
+import contracts
 import metrics
 import pika
 import sessions
@@ -394,6 +395,7 @@ def main() -> int:
             uploads.by_form(api, broker, work, verdict)
             uploads.streams(api, broker, verdict)
             definitions_at_start(binary, work)
+            contracts.check(api, broker.port, verdict)
             statistics.check(api, broker.port, verdict)
             metrics.check(api, broker.metrics, verdict)
             sessions.check(binary, work, verdict)
