@@ -320,9 +320,11 @@ type Shaped = (StatusCode, Option<Bytes>, Option<(HeaderName, String)>);
 fn shape(reply: Reply, query: &Query) -> Result<Shaped, Problem> {
     Ok(match reply {
         Reply::Object(object) => {
-            let object =
-                query.get("columns").map_or_else(|| object.clone(), |columns| list::cut(&object, columns));
-            (StatusCode::OK, Some(object.to_string().into()), None)
+            let text = match list::columns(query)? {
+                Some(columns) => list::cut(&object, columns).to_string(),
+                None => object.to_string(),
+            };
+            (StatusCode::OK, Some(text.into()), None)
         }
         Reply::List(rows) => (StatusCode::OK, Some(list::shape(rows, query)?.into()), None),
         Reply::Created(location) => {

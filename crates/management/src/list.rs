@@ -13,6 +13,7 @@ use crate::{call::Query, problem::Problem};
 
 const PAGE_SIZE_DEFAULT: usize = 100;
 const PAGE_SIZE_MAX: usize = 500;
+const COLUMNS_MAX: usize = 256;
 /// Bytes of a compiled regular expression.
 const REGEX_BYTES_MAX: usize = 1024 * 1024;
 
@@ -123,7 +124,7 @@ struct Page {
 
 /// Makes of the rows what the query asks for: an array, or a page with its counts.
 pub(crate) fn shape(mut rows: Vec<Row>, query: &Query) -> Result<Vec<u8>, Problem> {
-    let page = page(query)?;
+    let (page, columns) = (page(query)?, columns(query)?);
     let total = rows.len();
     if page.is_some() {
         let is_wanted = name_filter(query)?;
@@ -155,7 +156,7 @@ pub(crate) fn shape(mut rows: Vec<Row>, query: &Query) -> Result<Vec<u8>, Proble
     if page.is_some() {
         out.extend_from_slice(b"{\"items\":");
     }
-    write_all(shown, query.get("columns"), &mut out);
+    write_all(shown, columns, &mut out);
     if let Some(page) = page {
         let counts = json!({
             "filtered_count": filtered,
@@ -185,6 +186,15 @@ fn write_all<'a>(rows: impl Iterator<Item = &'a Row>, columns: Option<&str>, out
         }
     }
     out.push(b']');
+}
+
+/// The columns that are wanted, of which there may be so many: each costs a look for every row.
+pub(crate) fn columns(query: &Query) -> Result<Option<&str>, Problem> {
+    let columns = query.get("columns");
+    if columns.is_some_and(|columns| columns.split(',').count() > COLUMNS_MAX) {
+        return Err(Problem::Bad(format!("columns may name {COLUMNS_MAX} fields")));
+    }
+    Ok(columns)
 }
 
 fn page(query: &Query) -> Result<Option<Page>, Problem> {

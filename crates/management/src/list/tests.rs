@@ -92,3 +92,11 @@ fn only_what_is_shown_is_made() {
     shape(rows.collect(), &Query::parse("page=3&page_size=10&sort=name")).unwrap();
     assert_eq!(made.get(), 10);
 }
+
+#[test]
+fn columns_are_so_many_at_most() {
+    let columns = vec!["name"; COLUMNS_MAX].join(",");
+    assert_eq!(names(&shaped(&format!("columns={columns}"))).len(), 4);
+    let said = problem(&format!("columns={columns},name"));
+    assert_eq!(said, Problem::bad("columns may name 256 fields"));
+}
