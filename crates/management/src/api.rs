@@ -38,6 +38,7 @@ mod health;
 mod limits;
 mod messages;
 mod node;
+mod openapi;
 mod operation;
 mod parameters;
 mod permissions;

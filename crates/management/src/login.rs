@@ -46,6 +46,11 @@ impl Right {
         }
     }
 
+    /// The least that entitles to it.
+    pub(crate) fn tag(self) -> &'static str {
+        self.tags().first().copied().unwrap_or_default()
+    }
+
     fn refusal(self) -> &'static str {
         match self {
             Self::Management => "Not management user",
