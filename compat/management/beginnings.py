@@ -1,9 +1,10 @@
-"""What the configuration says of metadata: limits of the whole node, and what a new vhost begins with.
+"""What the configuration says: limits of the whole node, what a new vhost begins with, what is written on messages.
 
 Statuses, texts and values are those of RabbitMQ 4.0.5 with the same lines in its `rabbitmq.conf`.
 """
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,6 +36,8 @@ cluster_queue_limit = 4
 cluster_exchange_limit = 29
 runtime_parameters.limits.shovel = 1
 quorum_queue.property_equivalence.relaxed_checks_on_redeclaration = true
+message_interceptors.incoming.set_header_timestamp.overwrite = true
+message_interceptors.incoming.set_header_routing_node.overwrite = false
 """
 
 
@@ -102,6 +105,21 @@ def relaxed(broker: Own, node: Node, verdict: Callable) -> None:
             verdict("quorum-passes-for-classic", "inequivalent arg 'x-max-length'" in refused.reply_text, refused)
 
 
+def stamps(broker: Own, node: Node, verdict: Callable) -> None:
+    name = node.get("overview")["node"]
+    with pika.BlockingConnection(pika.ConnectionParameters(broker.host, broker.port)) as link:
+        channel = link.channel()
+        queue = channel.queue_declare("", exclusive=True).method.queue
+        own = pika.BasicProperties(timestamp=5, headers={"timestamp_in_ms": 7, "x-routed-by": "me", "a": "b"})
+        for properties, routed_by, more in ((None, name, {}), (own, "me", {"a": "b"})):
+            channel.basic_publish("", queue, b"m", properties)
+            _, came, _ = channel.basic_get(queue, auto_ack=True)
+            at_ms = came.headers.get("timestamp_in_ms", 0)
+            good = abs(at_ms / 1000 - time.time()) < 60 and came.timestamp == at_ms // 1000
+            good = good and came.headers == {"timestamp_in_ms": at_ms, "x-routed-by": routed_by, **more}
+            verdict(f"stamps-on-{'none' if properties is None else 'own'}", good, came)
+
+
 def check(binary: Path, work: Path, verdict: Callable) -> None:
     """With a broker of its own."""
     config = work / "beginnings.conf"
@@ -113,6 +131,7 @@ def check(binary: Path, work: Path, verdict: Callable) -> None:
         new_vhosts(node, verdict)
         limits(node, verdict)
         relaxed(broker, node, verdict)
+        stamps(broker, node, verdict)
         warned = [line for line in (work / "beginnings.log").read_text(encoding="utf-8").splitlines() if "no effect" in line]
         verdict("beginnings-unwarned", not warned, warned)
     finally:

@@ -32,6 +32,7 @@ use crate::{
     queue::{Arrival, Effects, Queue, Recovered, Rules, Transfer},
     replies::Replies,
     route::{ExtraKeys, Scratch},
+    stamps::Stamps,
     timers::{Sleeper, Timers},
     topology::{ConnectionId, Entry, First, NodeRules, QueueId, QueueKind, QueueRecord, Topology},
 };
@@ -67,6 +68,8 @@ pub struct Settings {
     pub loopback_users: Vec<Name>,
     /// The vhost in which it is told what happens in the node.
     pub event_vhost: Name,
+    /// What is written on every message that is published.
+    pub stamps: Stamps,
     /// What the configuration says about the metadata.
     pub node_rules: Arc<NodeRules>,
 }
@@ -85,6 +88,7 @@ impl Default for Settings {
             timeout_ends_session: false,
             loopback_users: vec![Name::parse("guest").unwrap_or_default()],
             event_vhost: Name::parse("/").unwrap_or_default(),
+            stamps: Stamps::default(),
             node_rules: Arc::default(),
         }
     }

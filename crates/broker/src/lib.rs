@@ -34,6 +34,7 @@ pub mod queue;
 mod replies;
 pub mod route;
 mod session;
+pub mod stamps;
 mod timers;
 pub mod topology;
 

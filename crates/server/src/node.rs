@@ -123,6 +123,7 @@ fn broker_settings(settings: &Settings, memory_bytes: u64) -> Result<broker::Set
     }
     let node_rules = settings.metadata.node_rules(|| salts.pop().unwrap_or_default());
     Ok(broker::Settings {
+        stamps: settings.stamps,
         node_rules: Arc::new(node_rules.context("a pattern of the configuration cannot be used")?),
         // A tenth of what there is, as long as that is not much: bodies are read back fast.
         resident_bytes_max: (memory_bytes / 10).clamp(8 * 1024 * 1024, 64 * 1024 * 1024),

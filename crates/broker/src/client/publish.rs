@@ -83,6 +83,12 @@ impl Client {
         if flags & flag::USER_ID != 0 {
             self.check_user_id(&message)?;
         }
+        let stamps = self.broker.settings.stamps;
+        let message = if stamps.is_empty() {
+            message
+        } else {
+            stamps.put_on(message, &self.broker.settings.node, self.now_ms)
+        };
         // From here on only a transaction refuses it, and no exchange gets to see `BCC`, unless it keeps the message for
         // later.
         let whole = (!extra.is_empty()).then(|| Arc::clone(&message));

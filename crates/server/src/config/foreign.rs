@@ -166,7 +166,7 @@ pub(crate) static ROWS: &[Row] = &[
             "there is one version of queues, on one node, and what is in memory is the node's affair",
         ),
     ),
-    (&["message_interceptors.**", "channel_interceptor.**"], Verdict::NoEffect(LATER)),
+    (&["message_interceptors.outgoing.**", "channel_interceptor.**"], Verdict::NoEffect(LATER)),
     (
         &[
             "session_max_per_connection",

@@ -9,6 +9,7 @@ use std::{
     path::PathBuf,
 };
 
+use broker::stamps::Stamps;
 use model::{Name, Secret};
 
 use super::{
@@ -48,6 +49,8 @@ pub(crate) struct Settings {
     /// Where it is told what happens in the node; None: in the first user's vhost.
     pub(crate) event_vhost: Option<Name>,
     pub(crate) metadata: Metadata,
+    /// What is written on every message that is published.
+    pub(crate) stamps: Stamps,
     /// Users who may log in from this machine only.
     pub(crate) loopback_users: BTreeSet<Name>,
     pub(crate) connection: ConnectionLimits,
@@ -322,6 +325,7 @@ impl Settings {
             first_user: FirstUser::default(),
             event_vhost: None,
             metadata: Metadata::default(),
+            stamps: Stamps::default(),
             loopback_users: BTreeSet::from([short("guest")]),
             connection: ConnectionLimits::default(),
             memory: Memory { high_watermark: Watermark::Relative(0.6), total_bytes: None },

@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use broker::topology::QueueKind;
+use broker::{stamps::Stamp, topology::QueueKind};
 
 use super::{
     draft::Draft,
@@ -327,6 +327,23 @@ static KEYS: &[Key] = &[
             },
         },
     },
+    Key {
+        name: "message_interceptors.incoming.set_header_timestamp.overwrite",
+        default: "(not set)",
+        help: "Every message that is published gets the time, as header `timestamp_in_ms` and property `timestamp`; what the \
+               publisher wrote there stays, or not (`true`).",
+        kind: Kind::Boolean {
+            set: |draft, _, overwrites| draft.settings.stamps.time = Some(stamp(overwrites)),
+        },
+    },
+    Key {
+        name: "message_interceptors.incoming.set_header_routing_node.overwrite",
+        default: "(not set)",
+        help: "The same with the node's name, as header `x-routed-by`.",
+        kind: Kind::Boolean {
+            set: |draft, _, overwrites| draft.settings.stamps.node = Some(stamp(overwrites)),
+        },
+    },
     // Memory and disk.
     Key {
         name: "vm_memory_high_watermark.relative",
@@ -506,6 +523,10 @@ const PRODUCT: Kind =
 
 const PRODUCT_VERSION: Kind =
     Kind::Text { set: |draft, _, text| text.clone_into(&mut draft.settings.identity.version) };
+
+fn stamp(overwrites: bool) -> Stamp {
+    if overwrites { Stamp::Overwrite } else { Stamp::Keep }
+}
 
 /// A number that the row's range has held below `max` already.
 fn narrow<T: TryFrom<u64>>(number: u64, max: T) -> T {

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, path::PathBuf};
 
+use broker::stamps::{Stamp, Stamps};
 use clap::Parser;
 use model::{Name, Secret};
 
@@ -407,6 +408,14 @@ fn limits_of_the_whole_node() {
     assert_eq!((rules.vhosts_max, rules.queues_max, rules.exchanges_max), limits);
     assert_eq!(rules.parameters_max, [(Name::parse("shovel").unwrap(), 1)].into());
     assert!(rules.quorum_passes_for_classic);
+}
+
+#[test]
+fn what_is_written_on_messages() {
+    assert_eq!(read("").stamps, Stamps::default());
+    let text = "message_interceptors.incoming.set_header_timestamp.overwrite = true\n\
+                message_interceptors.incoming.set_header_routing_node.overwrite = false\n";
+    assert_eq!(read(text).stamps, Stamps { time: Some(Stamp::Overwrite), node: Some(Stamp::Keep) });
 }
 
 /// What RabbitMQ 4.0.5 made of the same file in new vhosts.
