@@ -64,8 +64,12 @@ fn is_strategy(value: &Json) -> bool {
     matches!(value.as_str(), Some("at-most-once" | "at-least-once"))
 }
 
-fn is_locator(value: &Json) -> bool {
-    matches!(value.as_str(), Some("client-local" | "balanced" | "random" | "least-leaders" | "min-masters"))
+fn is_leader_locator(value: &Json) -> bool {
+    matches!(value.as_str(), Some("client-local" | "balanced" | "random" | "least-leaders"))
+}
+
+fn is_master_locator(value: &Json) -> bool {
+    is_leader_locator(value) || value == "min-masters"
 }
 
 fn is_age(value: &Json) -> bool {
@@ -109,8 +113,8 @@ const ROWS: &[Row] = &[
     row("max-length-bytes", "maximum length in bytes", true, ALL, is_at_least_0),
     row("message-ttl", "message TTL", true, TAKEN_FROM, is_time),
     row("overflow", "overflow mode", true, TAKEN_FROM, is_overflow),
-    row("queue-leader-locator", "queue leader locator", false, ALL, is_locator),
-    row("queue-master-locator", "queue master locator", true, CLASSIC, is_text),
+    row("queue-leader-locator", "queue leader locator", false, ALL, is_leader_locator),
+    row("queue-master-locator", "queue master locator", true, CLASSIC, is_master_locator),
     row("queue-mode", "queue mode", false, CLASSIC, is_queue_mode),
     row("queue-version", "queue version", true, ALL, is_queue_version),
     row("stream-filter-size-bytes", "filter size", false, ALL, is_filter_size),

@@ -135,6 +135,12 @@ fn policies_are_checked() {
         (json!({"overflow": "reject-publish-dlx", "max-length": 0}), true),
         (json!({"overflow": "zz"}), false),
         (json!({"delivery-limit": -1}), true),
+        (json!({"queue-master-locator": "min-masters"}), true),
+        (json!({"queue-master-locator": "least-leaders"}), true),
+        (json!({"queue-master-locator": "zz"}), false),
+        (json!({"queue-leader-locator": "least-leaders"}), true),
+        (json!({"queue-leader-locator": "min-masters"}), false),
+        (json!({"initial-cluster-size": 0}), false),
     ] {
         assert_eq!(set(user, p(definition.clone())).is_ok(), is_valid, "{definition}");
     }
