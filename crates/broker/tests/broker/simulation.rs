@@ -44,7 +44,7 @@ fn whatever_happens_the_model_knew() {
 /// Seeds that once showed a mistake.
 #[test]
 fn what_went_wrong_once_stays_mended() {
-    for seed in [0, 76, 1403, 20081] {
+    for seed in [0, 76, 1403, 20081, 47804] {
         Sim::new(seed).run();
     }
 }

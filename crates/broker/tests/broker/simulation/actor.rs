@@ -16,8 +16,8 @@ pub(crate) enum Awaited {
     Declared(u64),
     /// A look at a queue: its ready messages by the model, if they are known.
     Looked(Option<u64>),
-    /// The end of the queue of this name.
-    Deleted(String),
+    /// The end of the queues of one name that there were.
+    Deleted(Vec<u64>),
     Purged(Option<u64>),
     Bound,
     Unbound,
@@ -321,10 +321,10 @@ impl Session {
     }
 
     fn hear_deleted(&mut self, model: &mut Model) -> Checked<()> {
-        let Some(Awaited::Deleted(name)) = self.awaited.pop_front() else {
+        let Some(Awaited::Deleted(keys)) = self.awaited.pop_front() else {
             return Err("the end of no queue".to_owned());
         };
-        for ghost in model.ghosts.iter_mut().filter(|(ghost, ..)| *ghost == name) {
+        for ghost in model.ghosts.iter_mut().filter(|(_, ghost, _)| keys.contains(&ghost.key)) {
             ghost.2 = true;
         }
         Ok(())

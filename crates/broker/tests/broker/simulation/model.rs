@@ -120,6 +120,12 @@ impl Model {
         self.queues.values_mut().chain(ghosts).find(|queue| queue.key == key)
     }
 
+    /// The queue of this name, and those that were before it of which the disk may not know that they are gone.
+    pub(crate) fn keys_of(&self, name: &str) -> Vec<u64> {
+        let ghosts = self.ghosts.iter().filter(|(ghost, ..)| ghost == name).map(|(_, queue, _)| queue.key);
+        ghosts.chain(self.queues.get(name).map(|queue| queue.key)).collect()
+    }
+
     pub(crate) fn name_of(&self, key: u64) -> Option<String> {
         self.queues.iter().find(|(_, queue)| queue.key == key).map(|(name, _)| name.clone())
     }

@@ -362,8 +362,9 @@ impl Sim {
                 consumer.is_alive &= consumer.queue != key;
             }
         }
+        let keys = self.model.keys_of(queue);
         self.model.delete(queue);
-        self.ask(at, number, delete(queue), Some(Awaited::Deleted(queue.to_owned())));
+        self.ask(at, number, delete(queue), Some(Awaited::Deleted(keys)));
     }
 
     fn bind(&mut self, at: usize, number: u16, queue: &str) {
