@@ -1,14 +1,18 @@
-//! The arguments of queues: which there are, what they may be, what they mean, and when two declarations are the same.
+//! The arguments of queues: which there are, what they may be, what they mean. When two declarations are the same is told
+//! by `equivalence`.
 //!
 //! One table, [`QUEUE`], in the order in which RabbitMQ 4.0.5 looks at them, so that of several mistakes the same one is
 //! reported. Arguments that are not in it are kept and mean nothing.
 
-use model::{
-    Name, Refusal, Table, Value,
-    refusal::{Named, Property},
-};
+use model::{Name, Refusal, Table, Value, refusal::Named};
 
-use crate::{route::term, topology::QueueKind};
+use crate::topology::QueueKind;
+
+mod equivalence;
+
+pub(crate) use equivalence::{
+    assert_equivalent, assert_equivalent_arguments, assert_same_argument, assert_similar_arguments,
+};
 
 pub(crate) const QUEUE_TYPE: &str = "x-queue-type";
 const DEAD_LETTER_EXCHANGE: &str = "x-dead-letter-exchange";
@@ -86,7 +90,7 @@ struct Unfit(String);
 
 type Check = fn(&Value, &Table) -> Result<(), Unfit>;
 
-/// The arguments of queues, in the order of checking; compared on a second declaration in the order of [`COMPARED`].
+/// The arguments of queues, in the order of checking; compared on a second declaration by `equivalence`.
 const QUEUE: &[(&str, Check)] = &[
     (QUEUE_TYPE, check_queue_type),
     ("x-expires", check_positive_time),
@@ -152,28 +156,6 @@ const fn foreign(kind: QueueKind) -> &'static [&'static str] {
         QueueKind::Delay => &[],
     }
 }
-
-const COMPARED: &[&str] = &[
-    "x-expires",
-    "x-message-ttl",
-    DEAD_LETTER_EXCHANGE,
-    DEAD_LETTER_ROUTING_KEY,
-    "x-max-length",
-    "x-max-length-bytes",
-    "x-max-priority",
-    "x-overflow",
-    "x-queue-mode",
-    "x-queue-version",
-    "x-single-active-consumer",
-    DELIVERY_LIMIT,
-    "x-quorum-initial-group-size",
-    MAX_AGE,
-    SEGMENT_BYTES,
-    CLUSTER_SIZE,
-    QUEUE_TYPE,
-    "x-queue-master-locator",
-    "x-queue-leader-locator",
-];
 
 impl QueueArguments {
     /// Checks all arguments and reads those that mean something.
@@ -414,101 +396,6 @@ fn check_dead_letter_routing_key(value: &Value, table: &Table) -> Result<(), Unf
     match table.get(DEAD_LETTER_EXCHANGE) {
         Some(_) => Ok(()),
         None => Err(Unfit("routing_key_but_no_dlx_defined".to_owned())),
-    }
-}
-
-/// Refuses a declaration whose property differs from that of what exists.
-pub(crate) fn assert_equivalent(
-    property: &str,
-    named: impl Fn() -> Named,
-    received: bool,
-    current: bool,
-) -> Result<(), Refusal> {
-    if received == current {
-        return Ok(());
-    }
-    Err(Refusal::Inequivalent {
-        argument: name(property),
-        named: named(),
-        received: Property::Plain(received.to_string()),
-        current: Property::Plain(current.to_string()),
-    })
-}
-
-/// Refuses a declaration one of whose arguments differs from that of what exists.
-pub(crate) fn assert_equivalent_arguments(
-    named: impl Fn() -> Named,
-    received: &Table,
-    current: &Table,
-) -> Result<(), Refusal> {
-    for argument in COMPARED {
-        assert_same_argument(argument, &named, received.get(argument), current.get(argument))?;
-    }
-    Ok(())
-}
-
-/// The arguments that count where a quorum queue passes for a classic one.
-const ALIKE: &[&str] = &[
-    DEAD_LETTER_EXCHANGE,
-    DEAD_LETTER_ROUTING_KEY,
-    "x-expires",
-    "x-max-length",
-    "x-max-length-bytes",
-    "x-single-active-consumer",
-    "x-message-ttl",
-];
-
-/// The same as [`assert_equivalent_arguments`] for [`ALIKE`] alone. RabbitMQ: nothing else is looked at, not even whether
-/// the queue is to be durable.
-pub(crate) fn assert_similar_arguments(
-    named: impl Fn() -> Named,
-    received: &Table,
-    current: &Table,
-) -> Result<(), Refusal> {
-    for argument in ALIKE {
-        assert_same_argument(argument, &named, received.get(argument), current.get(argument))?;
-    }
-    Ok(())
-}
-
-/// Refuses an argument that differs from that of what exists: integers of all widths are one class, floats another.
-pub(crate) fn assert_same_argument(
-    argument: &str,
-    named: impl Fn() -> Named,
-    received: Option<&Value>,
-    current: Option<&Value>,
-) -> Result<(), Refusal> {
-    let whole = |value: Option<&Value>| {
-        value.map_or(Property::None, |value| Property::Value(Box::new(value.clone())))
-    };
-    let (received, current) = match (received, current) {
-        (None, None) => return Ok(()),
-        (Some(received), Some(current)) if is_same(received, current) => return Ok(()),
-        (Some(received), Some(current)) => {
-            (Property::Plain(plain(received)), Property::Plain(plain(current)))
-        }
-        (received, current) => (whole(received), whole(current)),
-    };
-    Err(Refusal::Inequivalent { argument: name(argument), named: named(), received, current })
-}
-
-fn is_same(one: &Value, other: &Value) -> bool {
-    match (one, other) {
-        (Value::F32(one), Value::F64(other)) | (Value::F64(other), Value::F32(one)) => {
-            f64::from(*one) == *other
-        }
-        (one, other) => match (one.as_integer(), other.as_integer()) {
-            (Some(one), Some(other)) => one == other,
-            _ => one == other,
-        },
-    }
-}
-
-/// A value without its type, as RabbitMQ sets two side by side.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::Text(text) => String::from_utf8_lossy(text).into_owned(),
-        other => term::value(other),
     }
 }
 
