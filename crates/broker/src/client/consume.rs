@@ -374,10 +374,9 @@ fn check_arguments(arguments: &model::Table, queue: &Queue) -> Result<(), Refusa
 }
 
 /// The consumer's priority: any integer, 0 if it does not say.
-fn priority_of(arguments: &model::Table, queue: &Queue) -> Result<i32, Refusal> {
+fn priority_of(arguments: &model::Table, queue: &Queue) -> Result<i64, Refusal> {
     let Some(value) = arguments.get("x-priority") else { return Ok(0) };
-    let priority = value.as_integer().and_then(|priority| i32::try_from(priority).ok());
-    priority.ok_or_else(|| Refusal::InvalidArgument {
+    value.as_integer().ok_or_else(|| Refusal::InvalidArgument {
         argument: Name::parse("x-priority").unwrap_or_default(),
         named: named(queue),
         reason: format!("\"expected integer, got {}\"", value.type_word()),

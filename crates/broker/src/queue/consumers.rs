@@ -90,7 +90,7 @@ pub struct ConsumerRecord {
     /// Unsettled deliveries that it may have; 0 for no limit.
     pub prefetch: u32,
     /// Those of a higher priority come first.
-    pub priority: i32,
+    pub priority: i64,
     /// There is no other beside it.
     pub is_exclusive: bool,
     /// Nobody else has to go first.
@@ -110,7 +110,7 @@ pub(crate) struct Consumer {
     pub(crate) no_ack: bool,
     /// 0: no limit.
     pub(crate) prefetch: u32,
-    pub(crate) priority: i32,
+    pub(crate) priority: i64,
     pub(crate) limit: Arc<SessionLimit>,
     pub(crate) unsettled: u32,
     is_in_ring: bool,
@@ -168,7 +168,7 @@ impl Consumer {
 #[derive(Debug, Default)]
 pub(crate) struct Consumers {
     all: BTreeMap<ConsumerKey, Consumer>,
-    rings: BTreeMap<Reverse<i32>, VecDeque<ConsumerKey>>,
+    rings: BTreeMap<Reverse<i64>, VecDeque<ConsumerKey>>,
     /// Those that wait for room in their session, in the order in which they were refused it.
     limited: VecDeque<ConsumerKey>,
     /// How many have a full mailbox.
@@ -381,7 +381,7 @@ impl Consumers {
         }
     }
 
-    fn leave_ring(&mut self, priority: Reverse<i32>, key: ConsumerKey) {
+    fn leave_ring(&mut self, priority: Reverse<i64>, key: ConsumerKey) {
         if let Some(ring) = self.rings.get_mut(&priority) {
             ring.retain(|other| *other != key);
             if ring.is_empty() {
