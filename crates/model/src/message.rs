@@ -27,15 +27,16 @@ const FORMAT_REROUTED: u8 = 3;
 pub const BODY_INLINE_BYTES_MAX: usize = 4096;
 
 /// A published message. A clone shares its bytes.
+///
+/// With its count of references it is 64 bytes: a line of the processor's caches, and a size that allocators have ready.
 #[derive(Clone, Debug)]
 pub struct Message {
     /// The head; a small body follows it.
     buffer: Bytes,
-    key_at: u16,
-    properties_at: u16,
-    head_bytes: u32,
     /// The body if it is not in `buffer`.
-    large: Bytes,
+    large: Option<Box<Bytes>>,
+    head_bytes: u32,
+    properties_at: u16,
     delivery_mode: u8,
     priority: u8,
 }
@@ -68,7 +69,7 @@ impl Message {
         if body.len() > BODY_INLINE_BYTES_MAX {
             return Self::with_large_body(exchange, routing_key, properties, Bytes::copy_from_slice(body));
         }
-        Self::assemble(FORMAT_PUBLISHED, exchange, routing_key, properties, body, Bytes::new())
+        Self::assemble(FORMAT_PUBLISHED, exchange, routing_key, properties, body, None)
     }
 
     /// As [`Message::new`], with a body that is kept in the buffer it came in.
@@ -117,9 +118,9 @@ impl Message {
         body: Bytes,
     ) -> Result<Self, MessageError> {
         if body.len() <= BODY_INLINE_BYTES_MAX {
-            return Self::assemble(format, exchange, routing_key, properties, &body, Bytes::new());
+            return Self::assemble(format, exchange, routing_key, properties, &body, None);
         }
-        Self::assemble(format, exchange, routing_key, properties, &[], body)
+        Self::assemble(format, exchange, routing_key, properties, &[], Some(Box::new(body)))
     }
 
     fn assemble(
@@ -128,7 +129,7 @@ impl Message {
         routing_key: &[u8],
         properties: &[u8],
         inline: &[u8],
-        large: Bytes,
+        large: Option<Box<Bytes>>,
     ) -> Result<Self, MessageError> {
         let Digest { delivery_mode, priority } = Digest::check(properties)?;
         let exchange = exchange.get(..255).unwrap_or(exchange);
@@ -137,14 +138,12 @@ impl Message {
         let mut buffer = Vec::with_capacity(head_bytes + inline.len());
         buffer.push(format);
         put_short(&mut buffer, exchange);
-        let key_at = buffer.len();
         put_short(&mut buffer, routing_key);
         buffer.put_u32(u32::try_from(properties.len()).map_err(|_| MessageError::CutOff)?);
         let properties_at = buffer.len();
         buffer.extend_from_slice(properties);
         buffer.extend_from_slice(inline);
         Ok(Self {
-            key_at: u16::try_from(key_at).map_err(|_| MessageError::CutOff)?,
             properties_at: u16::try_from(properties_at).map_err(|_| MessageError::CutOff)?,
             head_bytes: u32::try_from(head_bytes).map_err(|_| MessageError::CutOff)?,
             delivery_mode,
@@ -165,7 +164,6 @@ impl Message {
             return Err(MessageError::UnknownFormat(format));
         }
         take_short(&mut rest)?;
-        let key_at = payload.len() - rest.len();
         take_short(&mut rest)?;
         let length = take(&mut rest, 4)?.first_chunk::<4>().map_or(0, |bytes| u32::from_be_bytes(*bytes));
         let properties_at = payload.len() - rest.len();
@@ -173,13 +171,12 @@ impl Message {
         let Digest { delivery_mode, priority } = Digest::check(properties)?;
         let head_bytes = payload.len() - rest.len();
         Ok(Self {
-            key_at: u16::try_from(key_at).map_err(|_| MessageError::CutOff)?,
             properties_at: u16::try_from(properties_at).map_err(|_| MessageError::CutOff)?,
             head_bytes: u32::try_from(head_bytes).map_err(|_| MessageError::CutOff)?,
             delivery_mode,
             priority,
             buffer: payload,
-            large: Bytes::new(),
+            large: None,
         })
     }
 
@@ -190,12 +187,12 @@ impl Message {
 
     /// The exchange it was published to.
     pub fn exchange(&self) -> &[u8] {
-        self.part(2, self.key_at.into())
+        self.part(2, self.key_at())
     }
 
     /// The routing key it was published with.
     pub fn routing_key(&self) -> &[u8] {
-        self.part(usize::from(self.key_at) + 1, self.properties_at.saturating_sub(4).into())
+        self.part(self.key_at() + 1, self.properties_at.saturating_sub(4).into())
     }
 
     /// The properties as received: flag words, then the list.
@@ -215,12 +212,18 @@ impl Message {
 
     /// The body.
     pub fn body(&self) -> &[u8] {
-        if self.large.is_empty() { self.part(self.head_len(), self.buffer.len()) } else { &self.large }
+        match &self.large {
+            None => self.part(self.head_len(), self.buffer.len()),
+            Some(large) => large,
+        }
     }
 
     /// The body as a counted reference, for a write that does not copy it.
     pub fn body_shared(&self) -> Bytes {
-        if self.large.is_empty() { self.buffer.slice(self.head_len()..) } else { self.large.clone() }
+        match &self.large {
+            None => self.buffer.slice(self.head_len()..),
+            Some(large) => Bytes::clone(large),
+        }
     }
 
     /// Whether the publisher asked for the message to survive a restart (`delivery_mode` 2).
@@ -250,7 +253,12 @@ impl Message {
 
     /// Bytes of head and body.
     pub fn bytes(&self) -> usize {
-        self.buffer.len() + self.large.len()
+        self.buffer.len() + self.large.as_ref().map_or(0, |large| large.len())
+    }
+
+    /// Where the exchange ends and the length of the routing key stands.
+    fn key_at(&self) -> usize {
+        2 + self.buffer.get(1).copied().map_or(0, usize::from)
     }
 
     fn head_len(&self) -> usize {

@@ -104,3 +104,9 @@ fn properties_are_read_in_the_order_of_their_flags() {
     raw.truncate(raw.len() - 2);
     assert_eq!(Properties::parse(&raw), Err(PropertiesError::CutOff));
 }
+
+#[test]
+fn a_message_takes_one_line_of_the_caches() {
+    let counts = 2 * size_of::<usize>();
+    assert_eq!(counts + size_of::<Message>(), 64);
+}
