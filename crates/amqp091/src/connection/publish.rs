@@ -1,11 +1,11 @@
-//! The way that most input takes: a small publish whose two or three frames lie one behind the other becomes a message
-//! without a copy in between.
+//! The way that most input takes: a publish whose two or three frames lie one behind the other becomes a message without a
+//! copy in between.
 //!
 //! Nothing is judged here: whatever is unusual in any way is left where it is, for `frames` to take it apart.
 
 use std::sync::Arc;
 
-use model::{Command, Message, SessionCommand, SessionId, message::BODY_INLINE_BYTES_MAX};
+use model::{Command, Message, SessionCommand, SessionId};
 
 use super::{Connection, State};
 use crate::{
@@ -40,7 +40,7 @@ impl Connection {
         let header = ContentHeader::decode(frame.payload)?;
         check_header(&header).ok()?;
         let body_bytes = usize::try_from(header.body_bytes).ok()?;
-        if body_bytes > BODY_INLINE_BYTES_MAX || header.body_bytes > self.settings.message_bytes_max {
+        if header.body_bytes > self.settings.message_bytes_max {
             return None;
         }
         let body: &[u8] = if body_bytes == 0 {
