@@ -144,7 +144,7 @@ impl Queue {
     }
 
     /// The message of a record of its logs.
-    fn decode(&self, payload: Bytes) -> Result<Message, MessageError> {
+    pub(super) fn decode(&self, payload: Bytes) -> Result<Message, MessageError> {
         if self.record.kind == QueueKind::Quorum {
             return replica::decode_enqueue(payload);
         }

@@ -239,6 +239,21 @@ impl Levels {
         self.lowest.glance(from)
     }
 
+    /// The first message of a level from this number on, and else the next level's number.
+    pub(super) fn glance_at(&self, level: u8, from: u64) -> Result<Glance, Option<u8>> {
+        let below = |level: u8| {
+            let higher = self.higher.keys().map(|Reverse(level)| *level);
+            higher.chain([0]).find(|other| *other < level)
+        };
+        let fifo = if level == 0 { Some(&self.lowest) } else { self.higher.get(&Reverse(level)) };
+        fifo.and_then(|fifo| fifo.glance(from)).ok_or_else(|| below(level))
+    }
+
+    /// The level and number from which on the message stands that has `skip` others before it; see [`Fifo::place_of`].
+    pub(super) fn place_of(&self, skip: &mut u64) -> Option<(u8, u64)> {
+        self.all().find_map(|fifo| fifo.place_of(skip).map(|seq| (fifo.level(), seq)))
+    }
+
     /// Removes a message of level 0; `read` is its expiry and itself, if it is not in memory.
     pub(super) fn cancel(&mut self, seq: u64, read: Option<(u64, Arc<Message>)>) -> Option<Parcel> {
         self.lowest.cancel(seq, read)

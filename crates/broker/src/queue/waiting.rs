@@ -56,11 +56,11 @@ impl Queue {
             let glance = self.state.lock().levels.glance(from);
             match glance {
                 None => return Ok(Page { messages, next: None }),
-                Some(Glance::InMemory(ticket, message)) => {
+                Some(Glance::InMemory(ticket, _, message)) => {
                     from = ticket.seq.saturating_add(1);
                     messages.push(Waiting { number: ticket.seq, due_at_ms: ticket.expires_at_ms, message });
                 }
-                Some(Glance::OnDisk(range)) => {
+                Some(Glance::OnDisk { range, .. }) => {
                     let entries = max.saturating_sub(messages.len());
                     let limit = ReadLimit { entries, bytes: READ_BYTES_MAX };
                     let (stored, next) = self.read_some(self.waiting_log(), range.start, limit)?;
@@ -85,8 +85,8 @@ impl Queue {
     ) -> Result<Cancelled, Fault> {
         let mut state = self.state.lock();
         let found = match state.levels.glance(number) {
-            Some(Glance::InMemory(ticket, _)) if ticket.seq == number => Ok(Some(None)),
-            Some(Glance::OnDisk(range)) if range.start == number => {
+            Some(Glance::InMemory(ticket, ..)) if ticket.seq == number => Ok(Some(None)),
+            Some(Glance::OnDisk { range, .. }) if range.start == number => {
                 // What a reader has in hand would come back: only one of us reads at a time.
                 if state.is_reading {
                     return Ok(Cancelled::Busy);

@@ -26,6 +26,7 @@ mod limits;
 mod news;
 mod order;
 mod pacing;
+mod peeking;
 mod permissions;
 mod quorum;
 mod refusing;
