@@ -9,6 +9,7 @@
 
 pub mod memory;
 pub mod os;
+pub mod overlay;
 
 use std::fmt::Debug;
 use std::io;

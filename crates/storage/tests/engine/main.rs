@@ -18,5 +18,6 @@ mod faults;
 mod flips;
 mod format;
 mod model;
+mod overlay;
 mod space;
 mod world;
