@@ -13,6 +13,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 sys.path.insert(0, str(HERE))
 
+import insight
 import lines
 import pika
 import prompts
@@ -212,7 +213,9 @@ def main() -> None:
     binary = Path(sys.argv[1]).resolve()
     folder = Path(tempfile.mkdtemp(prefix="harefoot-ctl-"))
     data = folder / "data"
-    own = Own(binary, data, http=free_port())
+    config = folder / "node.conf"
+    config.write_text("frame_max = 65536\ndefault_pass = guest\n")
+    own = Own(binary, data, config=config, http=free_port())
     try:
         startup(binary, folder)
         own.start()
@@ -224,6 +227,19 @@ def main() -> None:
         prompts.check(shell, verdict)
         pipes(shell)
         connection.close()
+        insight.peek(shell, own, verdict)
+        insight.why(shell, own, verdict)
+        insight.limits(shell, verdict)
+        insight.logs(shell, own, verdict)
+        insight.maintenance(shell, own, verdict)
+        insight.top(shell, own, verdict)
+        insight.race(shell, verdict)
+        insight.progress(shell, verdict)
+        insight.shells(shell, verdict)
+        insight.colours(shell, verdict)
+        insight.encrypted(shell, binary, folder, verdict)
+        insight.check(shell, binary, folder, verdict)
+        insight.speed(shell, verdict)
         made_up_lines(shell)
         done = shell.call("rabbitmqctl -q list_users")
         verdict("lines/the-node-is-still-there", done.returncode == 0, done)

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use crate::{
-    Versions,
+    Program,
     command::Command,
     commands,
     exchange::Answer,
@@ -18,12 +18,12 @@ use crate::{
 pub(crate) struct Call {
     pub(crate) line: Line,
     pub(crate) out: Output,
-    pub(crate) versions: Versions,
+    pub(crate) versions: Program,
     node: Option<Node>,
 }
 
 /// Carries a line out.
-pub(crate) fn carry_out(line: Line, versions: Versions) -> Result<(), Failure> {
+pub(crate) fn carry_out(line: Line, versions: Program) -> Result<(), Failure> {
     let out = Output::new(&line);
     let mut call = Call { line, out, versions, node: None };
     let command = match (call.line.wish, call.line.command) {

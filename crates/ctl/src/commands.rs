@@ -3,7 +3,10 @@
 use crate::{command::Command, tool::Tool};
 
 mod about;
+mod certificates;
+mod checkup;
 mod completion;
+mod configuration;
 mod connections;
 mod definitions;
 mod diagnostics;
@@ -13,25 +16,34 @@ mod lifecycle;
 mod limits;
 mod links;
 mod lists;
+mod logs;
+mod maintenance;
 mod meaningless;
 mod messages;
 mod parameters;
+mod peek;
 mod permissions;
 mod plugins;
 mod policies;
 mod queues;
 mod replicas;
+mod resets;
 mod settings;
 mod status;
 mod streams;
+mod top;
 mod upgrade;
 mod users;
 mod vhosts;
 mod waiting;
+mod why;
 
 const ALL: &[&[Command]] = &[
     about::COMMANDS,
+    certificates::COMMANDS,
+    checkup::COMMANDS,
     completion::COMMANDS,
+    configuration::COMMANDS,
     connections::COMMANDS,
     definitions::COMMANDS,
     diagnostics::COMMANDS,
@@ -41,20 +53,26 @@ const ALL: &[&[Command]] = &[
     limits::COMMANDS,
     links::COMMANDS,
     lists::COMMANDS,
+    logs::COMMANDS,
+    maintenance::COMMANDS,
     meaningless::COMMANDS,
     messages::COMMANDS,
     parameters::COMMANDS,
+    peek::COMMANDS,
     permissions::COMMANDS,
     plugins::COMMANDS,
     policies::COMMANDS,
     queues::COMMANDS,
     replicas::COMMANDS,
+    resets::COMMANDS,
     settings::COMMANDS,
     status::COMMANDS,
     streams::COMMANDS,
+    top::COMMANDS,
     upgrade::COMMANDS,
     users::COMMANDS,
     vhosts::COMMANDS,
+    why::COMMANDS,
 ];
 
 /// The commands of a tool.

@@ -26,29 +26,35 @@ mod node;
 mod output;
 mod password;
 mod place;
+mod progress;
 mod table;
 mod term;
+mod tls;
 mod tool;
 mod usage;
 
 use std::{
     ffi::OsString,
     io::{self, Write},
+    path::Path,
 };
 
 pub use tool::Tool;
 
-/// What the program says of itself.
+/// What the program says of itself, and what of it is not asked of a node.
 #[derive(Clone, Copy, Debug)]
-pub struct Versions {
+pub struct Program {
     /// The version of RabbitMQ that tools are told.
     pub rabbitmq: &'static str,
     /// Harefoot's own.
     pub harefoot: &'static str,
+    /// Looks through the data folder of a node that does not run: what is there, with the list of texts `damage`; or why it
+    /// cannot.
+    pub check: fn(&Path) -> Result<serde_json::Value, String>,
 }
 
 /// Carries out one command line, without the program's name, and gives the code to exit with: 0, or one of `sysexits.h`.
-pub fn run(tool: Tool, arguments: impl IntoIterator<Item = OsString>, versions: Versions) -> u8 {
+pub fn run(tool: Tool, arguments: impl IntoIterator<Item = OsString>, program: Program) -> u8 {
     let mut words = Vec::new();
     for argument in arguments {
         let Ok(word) = argument.into_string() else {
@@ -56,7 +62,7 @@ pub fn run(tool: Tool, arguments: impl IntoIterator<Item = OsString>, versions: 
         };
         words.push(word);
     }
-    match line::Line::parse(tool, words).and_then(|line| call::carry_out(line, versions)) {
+    match line::Line::parse(tool, words).and_then(|line| call::carry_out(line, program)) {
         Ok(()) => 0,
         Err(failure) if failure.is_silent() => failure.code(),
         Err(failure) => tell(&failure.to_string(), failure.code()),

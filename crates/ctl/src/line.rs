@@ -29,6 +29,14 @@ pub(crate) const GENERAL: &[Opt] = &[
     ),
     Opt::value("--url", "<url>", "go to the HTTP API there instead of the socket; else HAREFOOT_URL"),
     Opt::value(
+        "--cacert",
+        "<file>",
+        "for https: the authorities that may vouch for the node; else SSL_CERT_FILE, or the system's",
+    )
+    .short("--tls-ca-cert-file"),
+    Opt::value("--tls-cert-file", "<file>", "for https: the certificate that is shown to the node"),
+    Opt::value("--tls-key-file", "<file>", "for https: its key"),
+    Opt::value(
         "--user",
         "<user>",
         "who logs in there, with HAREFOOT_PASSWORD or as asked; else HAREFOOT_USER",

@@ -11,7 +11,7 @@ use std::{
 
 use rustix::fs::{Mode, OFlags};
 
-use crate::{failure::Failure, line::Line};
+use crate::{failure::Failure, line::Line, tls::Trust};
 
 /// The socket's name in the data folder.
 const SOCKET: &str = "harefoot.sock";
@@ -19,6 +19,8 @@ const SOCKET: &str = "harefoot.sock";
 const DATA_DIR: &str = "harefoot-data";
 /// The port of the HTTP API without TLS.
 const PORT: u16 = 15672;
+/// The port of the HTTP API with TLS.
+const TLS_PORT: u16 = 15671;
 /// How long a connection over the network may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -31,13 +33,15 @@ pub(crate) enum Place {
     Url(Url),
 }
 
-/// `http://user:password@host:port/prefix`
+/// `http://user:password@host:port/prefix`, or `https`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Url {
     pub(crate) user: Option<String>,
     pub(crate) password: Option<String>,
     host: String,
     port: u16,
+    /// How it is encrypted, if it is.
+    tls: Option<Trust>,
     /// Before `/api`; without a slash at its end.
     pub(crate) prefix: String,
 }
@@ -77,6 +81,13 @@ impl Place {
                 let mut url = Url::parse(&url).map_err(|why| Failure::argument(format!("{url}: {why}")))?;
                 let user = line.option("--user").map(str::to_owned).or_else(|| variable("HAREFOOT_USER"));
                 url.user = user.or(url.user);
+                let trust = Trust::of(line)?;
+                if trust != Trust::default() && url.tls.is_none() {
+                    return Err(Failure::arguments(
+                        "--cacert, --tls-cert-file and --tls-key-file are for https",
+                    ));
+                }
+                url.tls = url.tls.map(|_| trust);
                 Ok(Self::Url(url))
             }
             (None, None) => {
@@ -90,7 +101,16 @@ impl Place {
     pub(crate) fn connect(&self) -> io::Result<Box<dyn Stream>> {
         match self {
             Self::Folder(folder) => connect_to_socket(folder).map(|stream| Box::new(stream) as _),
-            Self::Url(url) => connect_to_host(url).map(|stream| Box::new(stream) as _),
+            Self::Url(url) => {
+                let stream = connect_to_host(url)?;
+                match &url.tls {
+                    None => Ok(Box::new(stream)),
+                    Some(trust) => {
+                        stream.set_patience(Some(CONNECT_TIMEOUT))?;
+                        trust.encrypt(&url.host, stream)
+                    }
+                }
+            }
         }
     }
 
@@ -131,13 +151,11 @@ fn connect_to_host(url: &Url) -> io::Result<TcpStream> {
 
 impl Url {
     fn parse(text: &str) -> Result<Self, &'static str> {
-        let rest = match text.split_once("://") {
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
-            Some((scheme, _)) if scheme.eq_ignore_ascii_case("https") => {
-                return Err("https needs TLS, which this version does not have: use the socket, or http");
-            }
-            Some(_) => return Err("a URL begins with http://"),
-            None => text,
+        let (is_encrypted, rest) = match text.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (false, rest),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (true, rest),
+            Some(_) => return Err("a URL begins with http:// or https://"),
+            None => (false, text),
         };
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         let (login, host) = match authority.rsplit_once('@') {
@@ -154,7 +172,7 @@ impl Url {
             Some((host, port)) if !port.contains(']') => {
                 (host, port.parse().map_err(|_| "the port is no number up to 65535")?)
             }
-            _ => (host, PORT),
+            _ => (host, if is_encrypted { TLS_PORT } else { PORT }),
         };
         let host = host.trim_start_matches('[').trim_end_matches(']');
         if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c.is_control()) {
@@ -165,7 +183,8 @@ impl Url {
         }
         let path = path.trim_end_matches('/').trim_end_matches("api").trim_end_matches('/');
         let prefix = if path.is_empty() { String::new() } else { format!("/{path}") };
-        Ok(Self { user, password, host: host.to_owned(), port, prefix })
+        let tls = is_encrypted.then(Trust::default);
+        Ok(Self { user, password, host: host.to_owned(), port, tls, prefix })
     }
 
     fn authority(&self) -> String {
@@ -186,6 +205,8 @@ mod tests {
         let url = Url::parse("http://[::1]").unwrap();
         assert_eq!(url.authority(), "[::1]:15672");
         assert_eq!(Url::parse("localhost:1/api").unwrap().authority(), "localhost:1");
+        let url = Url::parse("HTTPS://example.com/api").unwrap();
+        assert_eq!((url.authority().as_str(), url.tls), ("example.com:15671", Some(Trust::default())));
     }
 
     #[test]

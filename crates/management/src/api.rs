@@ -41,14 +41,17 @@ mod node;
 mod openapi;
 mod operation;
 mod parameters;
+mod peek;
 mod permissions;
 mod policies;
 mod queues;
 mod routes;
 mod sessions;
+mod settings;
 mod statistics;
 mod users;
 mod vhosts;
+mod why;
 
 /// From where a request comes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

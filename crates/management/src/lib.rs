@@ -33,4 +33,7 @@ mod world;
 pub use api::{Api, Peer};
 pub use guard::Options;
 pub use samples::TICK_MS;
-pub use world::{Certificates, Expires, Explain, Identity, Listening, Usage, World};
+pub use world::{
+    Certificates, Expires, Explain, Identity, Limit, Listening, Resource, Setting, Source, Threshold, Usage,
+    World,
+};

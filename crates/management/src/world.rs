@@ -3,6 +3,8 @@
 use std::{fmt, net::SocketAddr};
 
 use model::Refusal;
+use serde::Serialize;
+use serde_json::Value as Json;
 
 /// The code and the text by which a protocol refuses a wish, as `(406, "PRECONDITION_FAILED - …")`.
 pub type Explain = fn(&Refusal) -> (u16, String);
@@ -19,6 +21,88 @@ pub trait World: Send + Sync + fmt::Debug {
     fn stop(&self);
     /// The certificates with which a protocol of [`Listening`] is spoken; None if it needs none.
     fn certificates(&self, protocol: &str) -> Option<Certificates>;
+    /// Every limit of the node as a whole.
+    fn limits(&self) -> Vec<Limit>;
+    /// Every setting, and where its value comes from; no secret is among them.
+    fn settings(&self) -> Vec<Setting>;
+    /// Sets a limit until the node stops. False if there is no such memory.
+    fn set_threshold(&self, resource: Resource, threshold: Threshold) -> bool;
+    /// Sets the least severe event that is logged, by RabbitMQ's word, until the node stops. False if there is no such word.
+    fn set_log_level(&self, word: &str) -> bool;
+    /// At most `max` of the last lines of the log with a number of at least `from`, the oldest first; and the number that the
+    /// next line gets.
+    fn log_lines(&self, from: u64, max: usize) -> (Vec<String>, u64);
+    /// Whether clients of AMQP can connect.
+    fn is_open(&self) -> bool;
+    /// Has nobody connect by AMQP any more, or anybody again. Connections that there are go on.
+    fn set_open(&self, is_open: bool);
+    /// Whether the node is to be left alone: its clients were sent away.
+    fn is_drained(&self) -> bool;
+    /// Notes that it is, or no more.
+    fn set_drained(&self, is_drained: bool);
+}
+
+/// What an alarm is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Resource {
+    /// Memory of the process.
+    Memory,
+    /// Free bytes where the data is.
+    Disk,
+}
+
+/// When an alarm is raised.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Threshold {
+    /// A multiple of all memory.
+    OfMemory(f64),
+    /// Bytes.
+    Bytes(u64),
+}
+
+/// Where a value comes from.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Source {
+    /// `default`, `file`, `environment`, `command line`, `cgroup`, `system` or `runtime`.
+    pub source: &'static str,
+    /// The file and line, the variable, the option, the group.
+    pub place: Option<String>,
+}
+
+/// A limit of the node.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Limit {
+    /// Its name, for good.
+    pub name: &'static str,
+    /// What there can be at most (`disk_free`: at least); null for no limit.
+    pub value: Option<u64>,
+    /// What there is now, where that is known.
+    pub used: Option<u64>,
+    /// `bytes`, `milliseconds`, `seconds`, or what is counted.
+    pub unit: &'static str,
+    /// Where the value comes from.
+    #[serde(flatten)]
+    pub from: Source,
+    /// The setting that changes it; none if nothing does.
+    pub setting: Option<&'static str>,
+    /// What happens at it.
+    pub meaning: &'static str,
+}
+
+/// A setting of the node.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Setting {
+    /// Its key, as in the configuration file.
+    pub key: String,
+    /// As it would be written there.
+    pub value: Json,
+    /// Where the value comes from.
+    #[serde(flatten)]
+    pub from: Source,
+    /// What it is without a word.
+    pub default: String,
+    /// What it means.
+    pub meaning: &'static str,
 }
 
 /// The certificates of a listener, as far as they can expire.

@@ -17,6 +17,7 @@ pub(crate) mod metadata;
 mod metadata_keys;
 mod nearest;
 pub(crate) mod problem;
+pub(crate) mod said;
 pub(crate) mod settings;
 pub(crate) mod source;
 mod table;

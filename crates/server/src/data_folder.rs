@@ -16,7 +16,7 @@ use std::{
 
 use rustix::fs::FlockOperation;
 
-const LOCK: &str = "harefoot.lock";
+pub(crate) const LOCK: &str = "harefoot.lock";
 const PID: &str = "harefoot.pid";
 const PID_NEW: &str = "harefoot.pid.new";
 

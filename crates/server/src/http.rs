@@ -22,9 +22,9 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a client may take to send the body of one.
 const BODY_TIMEOUT: Duration = Duration::from_secs(120);
 /// Requests that are answered at the same time; others wait.
-const ANSWERS_MAX: usize = 8;
+pub(crate) const ANSWERS_MAX: usize = 8;
 /// Connections at the same time.
-const CONNECTIONS_MAX: usize = 1024;
+pub(crate) const CONNECTIONS_MAX: usize = 1024;
 /// Larger bodies share what there is for them.
 const BODY_BYTES_SMALL: usize = 64 * 1024;
 /// All larger bodies together, in KiB: two of the largest.

@@ -8,6 +8,8 @@ use std::path::{Component, Path, PathBuf};
 use rustix::process::{Resource, Rlimit};
 
 const CGROUP_ROOT: &str = "/sys/fs/cgroup";
+/// Where the kernel says how much memory the machine has.
+pub(crate) const MACHINE_MEMORY: &str = "/proc/meminfo";
 
 /// How many files and sockets the process may have open; `None` for no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,12 +37,18 @@ pub(crate) fn open_files() -> (u64, u64) {
 
 /// The memory that this process can have: what the machine has, or less if one of its cgroups allows less.
 pub(crate) fn total_memory_bytes() -> Option<u64> {
+    total_memory().map(|(bytes, _)| bytes)
+}
+
+/// The same, with the file that says so.
+pub(crate) fn total_memory() -> Option<(u64, PathBuf)> {
     let read = |path: &Path| std::fs::read_to_string(path).ok();
-    let machine = read(Path::new("/proc/meminfo")).and_then(|text| parse_meminfo(&text));
+    let machine = PathBuf::from(MACHINE_MEMORY);
+    let of_machine = read(&machine).and_then(|text| parse_meminfo(&text)).map(|bytes| (bytes, machine));
     let groups = read(Path::new("/proc/self/cgroup")).unwrap_or_default();
-    let files = memory_limit_files(&groups);
-    let allowed = files.iter().filter_map(|file| parse_limit(&read(file)?)).min();
-    [machine, allowed].into_iter().flatten().min()
+    let files = memory_limit_files(&groups).into_iter();
+    let allowed = files.filter_map(|file| Some((parse_limit(&read(&file)?)?, file)));
+    of_machine.into_iter().chain(allowed).min_by_key(|(bytes, _)| *bytes)
 }
 
 /// Memory of this process that is in use now.

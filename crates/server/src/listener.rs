@@ -5,7 +5,10 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use broker::Broker;
 use rustix::rand::{GetRandomFlags, getrandom};
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
 
 use crate::{
     config::{settings::Listen, tls::LoginFrom},
@@ -84,13 +87,25 @@ pub(crate) struct Service {
     pub(crate) connections_max: Option<u32>,
     /// Where TLS is spoken; and where the name of a user stands in a certificate, if one may log in by it.
     pub(crate) gate: Option<(Arc<Gate>, Option<LoginFrom>)>,
+    /// Whether anybody may connect.
+    pub(crate) open: watch::Receiver<bool>,
 }
 
 /// Accepts until the task is aborted. Nothing that a peer or the machine's limits do ends it.
-pub(crate) async fn accept(listener: TcpListener, service: Service) {
+///
+/// While nobody may connect there is no socket, so that clients are refused and go elsewhere.
+pub(crate) async fn accept(mut listener: TcpListener, mut service: Service) {
     let mut has_complained = false;
     loop {
-        match listener.accept().await {
+        if !*service.open.borrow_and_update() {
+            let Some(reopened) = reopen(listener, &mut service.open).await else { return };
+            listener = reopened;
+        }
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Ok(()) = service.open.changed() => continue,
+        };
+        match accepted {
             Ok((stream, peer)) => {
                 has_complained = false;
                 service.serve(stream, peer);
@@ -100,6 +115,22 @@ pub(crate) async fn accept(listener: TcpListener, service: Service) {
                     tracing::error!(%error, "cannot accept connections for now: trying on");
                     has_complained = true;
                 }
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Closes a socket, and binds it again once anybody may connect. None if the node stops before that.
+async fn reopen(listener: TcpListener, open: &mut watch::Receiver<bool>) -> Option<TcpListener> {
+    let address = listener.local_addr().ok()?;
+    drop(listener);
+    open.wait_for(|is_open| *is_open).await.ok()?;
+    loop {
+        match bind(address) {
+            Ok(listener) => return Some(listener),
+            Err(error) => {
+                tracing::error!(%address, %error, "cannot listen again for now: trying on");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }

@@ -9,12 +9,17 @@
 //! spans around an event stand before its own. Nothing is logged for a message. Invariant: one event is one line, even if
 //! a client chose its texts.
 
+mod tail;
 mod timestamp;
 
 use std::{
     fmt,
     io::Write,
-    sync::mpsc::{self, Receiver, SyncSender},
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+        mpsc::{self, Receiver, SyncSender},
+    },
     thread,
     time::SystemTime,
 };
@@ -30,6 +35,7 @@ use tracing_subscriber::{
     Layer,
     layer::{Context, SubscriberExt},
     registry::{LookupSpan, Registry},
+    reload,
 };
 
 use crate::config::settings::{Log, LogFormat, LogLevel};
@@ -39,25 +45,84 @@ use crate::config::settings::{Log, LogFormat, LogLevel};
 #[error("logging was started twice")]
 pub(crate) struct Fault(#[from] tracing::subscriber::SetGlobalDefaultError);
 
+/// The log, as the rest of the node has it.
+pub(crate) struct Started {
+    /// Lines for the exchange of the log, if there is to be one.
+    pub(crate) lines: Option<Receiver<Line>>,
+    /// The last lines, and the level.
+    pub(crate) control: Arc<Control>,
+}
+
+/// What can be seen and changed of the log while it is written.
+#[derive(Debug)]
+pub(crate) struct Control {
+    pub(crate) tail: tail::Tail,
+    /// The place in [`FILTERS`] of what is written.
+    written: AtomicU8,
+    is_changed: std::sync::atomic::AtomicBool,
+    published: LevelFilter,
+    filter: reload::Handle<LevelFilter, Registry>,
+}
+
+/// From nothing to everything.
+const FILTERS: [LevelFilter; 5] =
+    [LevelFilter::OFF, LevelFilter::ERROR, LevelFilter::WARN, LevelFilter::INFO, LevelFilter::DEBUG];
+
+impl Control {
+    /// Logs what is at least so severe, from now on.
+    pub(crate) fn set_level(&self, level: LogLevel) {
+        let wanted = filter(level);
+        self.written.store(place_of(wanted), Ordering::Relaxed);
+        self.is_changed.store(true, Ordering::Relaxed);
+        // It fails when the log is gone, and then there is none.
+        self.filter.modify(|filter| *filter = wanted.max(self.published)).unwrap_or_default();
+    }
+
+    /// The level, by RabbitMQ's word, if it was changed since the start.
+    pub(crate) fn changed_level(&self) -> Option<&'static str> {
+        let words = ["none", "error", "warning", "info", "debug"];
+        let word = words.get(usize::from(self.written.load(Ordering::Relaxed))).copied();
+        word.filter(|_| self.is_changed.load(Ordering::Relaxed))
+    }
+
+    fn is_written(&self, level: Level) -> bool {
+        let written = FILTERS.get(usize::from(self.written.load(Ordering::Relaxed)));
+        written.is_some_and(|written| level <= *written)
+    }
+}
+
+fn place_of(filter: LevelFilter) -> u8 {
+    let place = FILTERS.iter().position(|other| *other == filter).unwrap_or_default();
+    u8::try_from(place).unwrap_or_default()
+}
+
 /// Logs from here on, for the whole process.
-///
-/// Lines for the exchange of the log, if there is to be one, can be taken out of what is returned.
-pub(crate) fn start(log: Log) -> Result<Option<Receiver<Line>>, Fault> {
+pub(crate) fn start(log: Log) -> Result<Started, Fault> {
     let written = filter(log.level);
     let published = if log.has_exchange { filter(log.exchange_level) } else { LevelFilter::OFF };
     let (sender, receiver) = mpsc::sync_channel(LINES_WAITING_MAX);
+    let (reloaded, handle) = reload::Layer::new(written.max(published));
+    let control = Arc::new(Control {
+        tail: tail::Tail::default(),
+        written: AtomicU8::new(place_of(written)),
+        is_changed: false.into(),
+        published,
+        filter: handle,
+    });
+    let own = Arc::clone(&control);
     let write = move |level: Level, line: &str| {
-        if level <= written {
+        if own.is_written(level) {
             to_stderr(line);
+            own.tail.push(line.trim_end_matches('\n'));
         }
         if level <= published {
             pass_on(&sender, level, line);
         }
     };
     let lines = Lines { format: log.format, now_us, write };
-    let subscriber = Registry::default().with(lines.with_filter(written.max(published)));
+    let subscriber = Registry::default().with(lines.with_filter(reloaded));
     tracing::subscriber::set_global_default(subscriber)?;
-    Ok(log.has_exchange.then_some(receiver))
+    Ok(Started { lines: log.has_exchange.then_some(receiver), control })
 }
 
 /// What the thread is called that publishes lines: what it logs itself is not published.

@@ -8,6 +8,8 @@
 mod allocator;
 mod arguments;
 mod banner;
+mod ceilings;
+mod checkup;
 mod config;
 mod connection;
 mod data_folder;
@@ -25,6 +27,7 @@ mod pid_file;
 mod sampling;
 mod sockets;
 mod surroundings;
+mod switches;
 mod threads;
 mod tls;
 mod watch;
@@ -37,7 +40,7 @@ use std::{
 use anyhow::Context;
 use arguments::{Arguments, Command, ServeArguments};
 use clap::Parser;
-use config::Settings;
+use config::{Settings, said::Said};
 use ctl::Tool;
 use data_folder::DataFolder;
 use environment::Environment;
@@ -59,7 +62,7 @@ fn main() -> ExitCode {
     let serve_arguments = match arguments.into_command() {
         Command::Serve(arguments) => arguments,
         // `command_line` has seen to it: this is for the list of commands.
-        Command::Ctl { words } => return ExitCode::from(ctl::run(Tool::Harefoot, words, VERSIONS)),
+        Command::Ctl { words } => return ExitCode::from(ctl::run(Tool::Harefoot, words, PROGRAM)),
     };
     match serve(&serve_arguments) {
         Ok(()) => ExitCode::SUCCESS,
@@ -81,11 +84,14 @@ fn command_line() -> Option<ExitCode> {
         None if words.next()? == "ctl" => Tool::Harefoot,
         None => return None,
     };
-    Some(ExitCode::from(ctl::run(tool, words, VERSIONS)))
+    Some(ExitCode::from(ctl::run(tool, words, PROGRAM)))
 }
 
-const VERSIONS: ctl::Versions =
-    ctl::Versions { rabbitmq: config::settings::RABBITMQ_VERSION, harefoot: banner::VERSION };
+const PROGRAM: ctl::Program = ctl::Program {
+    rabbitmq: config::settings::RABBITMQ_VERSION,
+    harefoot: banner::VERSION,
+    check: checkup::check,
+};
 
 fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
     if arguments.describe {
@@ -96,8 +102,8 @@ fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
         };
     }
     allocator::set_up();
-    let settings = settings(arguments)?;
-    let lines = log::start(settings.log).context("cannot log")?;
+    let (settings, said) = settings(arguments)?;
+    let log = log::start(settings.log).context("cannot log")?;
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
@@ -107,12 +113,15 @@ fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
     let folder = DataFolder::open(&settings.data_dir)?;
     let pid_file = settings.pid_file.as_deref().map(PidFile::write).transpose();
     let _pid_file = pid_file.context("cannot write the file that RABBITMQ_PID_FILE names")?;
-    node::run(&settings, gates, &folder, lines)
+    node::run(&settings, said, gates, &folder, log)
 }
 
-fn settings(arguments: &ServeArguments) -> Result<Settings, Failure> {
+/// What holds, and who has said it.
+fn settings(arguments: &ServeArguments) -> Result<(Settings, Vec<Said>), Failure> {
     let environment = Environment::parse(std::env::vars_os());
     let file = config::source::read(arguments.config.as_deref(), environment.config_file.as_deref())?;
     let file = file.as_ref().map(|(path, text)| config::File { path, text });
-    Ok(config::resolve(arguments, &environment, file, &config::source::hostname())?)
+    let settings = config::resolve(arguments, &environment, file, &config::source::hostname())?;
+    let said = config::said::all(arguments, &environment, file, &settings);
+    Ok((settings, said))
 }

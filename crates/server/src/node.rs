@@ -2,8 +2,8 @@
 
 use std::{
     io::{self, Write},
-    sync::{Arc, mpsc::Receiver},
-    time::Duration,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use amqp091::reply::Reply;
@@ -19,6 +19,7 @@ use crate::{
     banner,
     config::{
         Settings,
+        said::Said,
         settings::{ConnectionLimits, Mechanism},
     },
     connection::wall_clock_ms,
@@ -29,11 +30,12 @@ use crate::{
     http::Site,
     limits,
     listener::Service,
-    log::Line,
+    log::Started,
     operator::OperatorSocket,
     sampling,
     sockets::Sockets,
     surroundings::Surroundings,
+    switches::Switches,
     threads::Threads,
     watch::Watch,
 };
@@ -48,9 +50,10 @@ const GOODBYE_LOOK: Duration = Duration::from_millis(20);
 /// Runs a node until it is told to stop.
 pub(crate) fn run(
     settings: &Settings,
+    said: Vec<Said>,
     gates: Gates,
     folder: &DataFolder,
-    lines: Option<Receiver<Line>>,
+    log: Started,
 ) -> Result<(), Failure> {
     let (engine, recovered) = open_engine(folder)?;
     report(&recovered);
@@ -60,17 +63,31 @@ pub(crate) fn run(
         Broker::recover(Arc::clone(&engine), &recovered, broker_settings(settings, memory_bytes)?)
             .context("the data folder cannot be read back")?,
     );
-    let watch = Arc::new(Watch::new(&broker, &engine, settings, memory_bytes, folder.path()));
-    let threads = Threads::start(&broker, &engine, &watch, lines.map(|lines| (lines, settings.log.format)));
+    let switches = Arc::new(Switches::new(settings));
+    let watch = Arc::new(Watch::new(&broker, &engine, &switches, memory_bytes, folder.path()));
+    let lines = log.lines.map(|lines| (lines, settings.log.format));
+    let threads = Threads::start(&broker, &engine, &watch, lines);
     let threads = threads.context("cannot start the node's threads")?;
     set_up(&broker, settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let surroundings =
-        Surroundings::new(settings, gates.clone(), &engine, memory_bytes, folder.path().to_owned());
-    let served = runtime.block_on(serve(settings, gates, folder, &broker, watch, surroundings));
+    let open = switches.opening();
+    let surroundings = Surroundings {
+        started: Instant::now(),
+        data_dir: folder.path().to_owned(),
+        engine: Arc::clone(&engine),
+        settings: settings.clone(),
+        said,
+        gates: gates.clone(),
+        total_memory_bytes: memory_bytes,
+        broker: Arc::clone(&broker),
+        switches,
+        watch: Arc::clone(&watch),
+        log: log.control,
+    };
+    let served = runtime.block_on(serve(settings, gates, folder, &broker, watch, (surroundings, open)));
     runtime.shutdown_timeout(GOODBYE);
     threads.stop();
     let is_marked = engine
@@ -116,19 +133,35 @@ fn report(recovered: &storage::Recovered) {
     }
 }
 
+/// What of the memory is for what.
+pub(crate) struct MemoryShares {
+    /// A tenth of what there is, as long as that is not much: bodies are read back fast.
+    pub(crate) resident_bytes_max: u64,
+    /// What waits for the disk is in memory twice.
+    pub(crate) staged_bytes_max: u64,
+}
+
+/// The shares of so much memory.
+pub(crate) fn memory_shares(memory_bytes: u64) -> MemoryShares {
+    let (least, most) = (8 * 1024 * 1024, 64 * 1024 * 1024);
+    MemoryShares {
+        resident_bytes_max: (memory_bytes / 10).clamp(least, most),
+        staged_bytes_max: (memory_bytes / 16).clamp(least, most),
+    }
+}
+
 fn broker_settings(settings: &Settings, memory_bytes: u64) -> Result<broker::Settings, Failure> {
     let mut salts = Vec::new();
     for _ in &settings.metadata.default_users {
         salts.push(random_salt()?);
     }
     let node_rules = settings.metadata.node_rules(|| salts.pop().unwrap_or_default());
+    let MemoryShares { resident_bytes_max, staged_bytes_max } = memory_shares(memory_bytes);
     Ok(broker::Settings {
         stamps: settings.stamps,
         node_rules: Arc::new(node_rules.context("a pattern of the configuration cannot be used")?),
-        // A tenth of what there is, as long as that is not much: bodies are read back fast.
-        resident_bytes_max: (memory_bytes / 10).clamp(8 * 1024 * 1024, 64 * 1024 * 1024),
-        // What waits for the disk is in memory twice.
-        staged_bytes_max: (memory_bytes / 16).clamp(8 * 1024 * 1024, 64 * 1024 * 1024),
+        resident_bytes_max,
+        staged_bytes_max,
         loopback_users: settings.loopback_users.iter().cloned().collect(),
         node: Name::parse(&settings.node_name).unwrap_or_default(),
         event_vhost: settings.event_vhost.clone().unwrap_or_else(|| settings.first_user.vhost.clone()),
@@ -192,7 +225,7 @@ async fn serve(
     folder: &DataFolder,
     broker: &Arc<Broker>,
     watch: Arc<Watch>,
-    surroundings: Surroundings,
+    (surroundings, open): (Surroundings, tokio::sync::watch::Receiver<bool>),
 ) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
@@ -204,6 +237,7 @@ async fn serve(
         settings: Arc::new(amqp_settings(settings)),
         connections_max: settings.connection.connections_max,
         gate: gates.amqp.clone().map(|gate| (gate, is_external.then_some(settings.login_from))),
+        open,
     };
     let api = api(settings, (broker, folder), surroundings, listening.clone())
         .with_options(settings.http.clone())

@@ -23,7 +23,7 @@ use crate::http::Site;
 /// Its name in the data folder; the command line looks for it there.
 const NAME: &str = "harefoot.sock";
 /// Connections at the same time. They are apart from those of the network, so that an operator gets in when those are taken.
-const CONNECTIONS_MAX: usize = 64;
+pub(crate) const CONNECTIONS_MAX: usize = 64;
 /// Pause after an accept that failed for want of something that may come back.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 

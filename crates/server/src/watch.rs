@@ -10,7 +10,7 @@ use broker::Broker;
 use parking_lot::Mutex;
 use storage::Engine;
 
-use crate::{config::Settings, connection::wall_clock_ms, limits};
+use crate::{connection::wall_clock_ms, limits, switches::Switches};
 
 /// How often it is looked while there is plenty.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -23,7 +23,7 @@ const PLENTY_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 pub(crate) struct Watch {
     broker: Arc<Broker>,
     engine: Arc<Engine>,
-    settings: Settings,
+    switches: Arc<Switches>,
     total_memory_bytes: u64,
     data_dir: PathBuf,
     /// So that what is told is in the order of what was set.
@@ -35,14 +35,14 @@ impl Watch {
     pub(crate) fn new(
         broker: &Arc<Broker>,
         engine: &Arc<Engine>,
-        settings: &Settings,
+        switches: &Arc<Switches>,
         total_memory_bytes: u64,
         data_dir: &Path,
     ) -> Self {
         Self {
             broker: Arc::clone(broker),
             engine: Arc::clone(engine),
-            settings: settings.clone(),
+            switches: Arc::clone(switches),
             total_memory_bytes,
             data_dir: data_dir.to_owned(),
             looking: Mutex::new(()),
@@ -60,7 +60,7 @@ impl Watch {
     pub(crate) fn look(&self) -> Duration {
         let _one_at_a_time = self.looking.lock();
         if let Some(used) = limits::resident_bytes() {
-            let limit = self.settings.memory.high_watermark.bytes(self.total_memory_bytes);
+            let limit = self.switches.memory().value.bytes(self.total_memory_bytes);
             let is_low = used > limit;
             if self.broker.alarms().set_memory(is_low) {
                 self.broker.tell_alarm("memory", is_low, wall_clock_ms());
@@ -68,8 +68,7 @@ impl Watch {
             }
         }
         let Some(free) = limits::free_bytes(&self.data_dir) else { return INTERVAL };
-        let limit =
-            self.settings.disk_free_limit.bytes(self.total_memory_bytes, self.engine.headroom_bytes());
+        let limit = self.switches.disk().value.bytes(self.total_memory_bytes, self.engine.headroom_bytes());
         let is_low = free < limit || self.engine.is_short_of_space();
         if self.broker.alarms().set_disk(is_low) {
             self.broker.tell_alarm("disk", is_low, wall_clock_ms());

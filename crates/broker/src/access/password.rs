@@ -81,6 +81,11 @@ impl PasswordHash {
         Self { algorithm: HashAlgorithm::Sha256, salted: Vec::new() }
     }
 
+    /// Whether no password fits.
+    pub fn is_disabled(&self) -> bool {
+        self.salted.is_empty()
+    }
+
     /// Takes a hash in RabbitMQ's form. An empty one is [disabled](Self::disabled).
     ///
     /// # Errors

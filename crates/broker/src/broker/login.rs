@@ -59,6 +59,11 @@ impl Broker {
         self.attempts.reset(self.node_counts().logins());
     }
 
+    /// Whether a user may log in from the local host only.
+    pub fn is_loopback_user(&self, user: &Name) -> bool {
+        self.settings.loopback_users.contains(user)
+    }
+
     /// Who has failed lately and not succeeded since.
     pub fn login_failures(&self) -> Vec<Failures> {
         self.attempts.failures()

@@ -95,6 +95,8 @@ pub struct ConsumerRecord {
     pub is_exclusive: bool,
     /// Nobody else has to go first.
     pub is_active: bool,
+    /// Its deliveries that are not settled.
+    pub unsettled: u32,
 }
 
 /// A consumer as its queue sees it.
@@ -208,6 +210,7 @@ impl Consumers {
             priority: consumer.priority,
             is_exclusive: self.exclusive == Some(*key),
             is_active: !self.is_single || self.active == Some(*key),
+            unsettled: consumer.unsettled,
         };
         self.all.iter().map(record).collect()
     }

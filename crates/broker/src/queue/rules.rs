@@ -129,6 +129,11 @@ impl Rules {
         Self { dead_letter: Some(Arc::new(to)), is_delay: true, ..Self::default() }
     }
 
+    /// Whether publishers are told no when it is full.
+    pub fn refuses_when_full(&self) -> bool {
+        self.may_refuse()
+    }
+
     /// Whether publishes may be refused.
     pub(super) fn may_refuse(&self) -> bool {
         self.has_limit() && self.overflow != Overflow::DropHead

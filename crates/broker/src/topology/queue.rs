@@ -48,7 +48,7 @@ impl QueueId {
     }
 
     /// The queue and the priority whose messages are in `log`.
-    pub(crate) fn of_log(log: u64) -> (Self, u8) {
+    pub fn of_log(log: u64) -> (Self, u8) {
         let level = u8::try_from((log >> Self::LEVEL_AT) & 0xff).unwrap_or_default();
         (Self(log & !(0xff << Self::LEVEL_AT)), level)
     }

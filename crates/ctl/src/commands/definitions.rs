@@ -13,6 +13,7 @@ use crate::{
     call::Call,
     command::{Command, Group, Opt},
     failure::Failure,
+    progress::Progress,
     tool::CTL,
 };
 
@@ -132,6 +133,9 @@ fn import(call: &mut Call) -> Result<(), Failure> {
     serde_json::from_slice::<Json>(body).map_err(|error| {
         Failure::data(format!("Failed to deserialise input (format: JSON) (error: {error})"))
     })?;
-    call.node()?.ask("POST", "definitions", Some(body), |_| {})?.checked()?;
+    let progress = Progress::new("sent", body.len() as u64);
+    let answer = call.node()?.ask("POST", "definitions", Some(body), |sent| progress.show(sent as u64));
+    drop(progress);
+    answer?.checked()?;
     call.out.remark("Successfully imported the definitions: all of them are in effect and on disk.")
 }

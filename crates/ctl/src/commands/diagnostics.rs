@@ -52,6 +52,14 @@ pub(super) const COMMANDS: &[Command] = &[
     )
     .options(&[Opt::flag("--all", "all places").short("-a")]),
     Command::new(
+        "command_line_arguments",
+        DIAGNOSTICS,
+        Group::Configuration,
+        "",
+        "Shows the arguments with which the node was started, if it is on this machine",
+        command_line_arguments,
+    ),
+    Command::new(
         "os_env",
         DIAGNOSTICS,
         Group::Configuration,
@@ -171,6 +179,23 @@ fn log_location(call: &mut Call) -> Result<(), Failure> {
     let files: Vec<String> =
         node["log_files"].as_array().into_iter().flatten().map(|file| text(file).to_owned()).collect();
     files.iter().try_for_each(|file| call.out.say(file))
+}
+
+fn command_line_arguments(call: &mut Call) -> Result<(), Failure> {
+    let node = call.get("nodes?columns=name,os_pid")?[0].take();
+    call.announce(&format!("Command line arguments of node {} ...", text(&node["name"])))?;
+    if !call.node()?.is_local() {
+        return Err(Failure::unavailable(
+            "The node is elsewhere: its arguments are in /proc/PID/cmdline there",
+        ));
+    }
+    let pid: u32 =
+        text(&node["os_pid"]).parse().map_err(|_| Failure::software("the node tells no process id"))?;
+    let arguments = std::fs::read(format!("/proc/{pid}/cmdline"))
+        .map_err(|error| Failure::unavailable(format!("cannot read /proc/{pid}/cmdline: {error}")))?;
+    let words = arguments.split(|byte| *byte == 0).filter(|word| !word.is_empty());
+    let words: Vec<String> = words.map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+    words.iter().try_for_each(|word| call.out.say(word))
 }
 
 fn os_env(call: &mut Call) -> Result<(), Failure> {

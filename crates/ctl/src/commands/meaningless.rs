@@ -4,7 +4,7 @@ use crate::{
     call::Call,
     command::{Command, Group, Opt},
     failure::Failure,
-    tool::{CTL, DIAGNOSTICS, QUEUES, STREAMS, Tools, UPGRADE},
+    tool::{CTL, DIAGNOSTICS, QUEUES, STREAMS, Tools},
 };
 
 const NO_ERLANG: &str = "There is no Erlang beneath this broker.";
@@ -17,9 +17,7 @@ const NO_RESET: &str = "Stop the node with 'rabbitmqctl shutdown', and remove it
 const BY_POLICY: &str =
     "Set a policy with max-age or max-length-bytes instead: it applies to streams that exist.";
 const NO_LINKS: &str = "There are no shovels and no federation yet.";
-const NO_TRACKING: &str = "The sources of logins are in the log of the node, and are not counted.";
-const NO_SUSPENSION: &str =
-    "Listeners cannot be suspended yet: stop the node, or close its connections with close_all_connections.";
+const NO_TRACKING: &str = "Failed logins are always counted by their sources: rabbitmqctl list_node_auth_attempt_stats --by-source.";
 const NO_FREE_DISK: &str = "Free disk space is always watched.";
 
 const CIPHER: &[Opt] = &[
@@ -46,13 +44,6 @@ const fn command(
 }
 
 pub(super) const COMMANDS: &[Command] = &[
-    command(
-        "peek",
-        QUEUES,
-        Group::Monitoring,
-        "[--vhost <vhost>] <queue> <position> [--timeout <timeout>]",
-        "A message cannot be looked at in its place yet: get it over the HTTP API with ackmode ack_requeue_true.",
-    ),
     command("eval", CTL, Group::Operations, "<expression>", NO_ERLANG),
     command("eval_file", CTL, Group::Operations, "<file path>", NO_ERLANG),
     command("exec", CTL, Group::Operations, "<expression> [--offline]", NO_ERLANG)
@@ -92,13 +83,6 @@ pub(super) const COMMANDS: &[Command] = &[
         NO_ERLANG,
     )
     .options(DURATION),
-    command(
-        "command_line_arguments",
-        DIAGNOSTICS,
-        Group::Configuration,
-        "",
-        "The arguments of the process are in /proc/PID/cmdline; its PID is in 'rabbitmqctl status'.",
-    ),
     command(
         "resolver_info",
         DIAGNOSTICS,
@@ -204,14 +188,6 @@ pub(super) const COMMANDS: &[Command] = &[
     ),
     command("hipe_compile", CTL, Group::Deprecated, "<directory>", NO_ERLANG),
     command(
-        "reset_stats_db",
-        CTL,
-        Group::Other,
-        "[--all]",
-        "Statistics are kept in memory, and begin anew with the node.",
-    )
-    .options(&[Opt::flag("--all", "")]),
-    command(
         "reclaim_quorum_memory",
         DIAGNOSTICS | QUEUES,
         Group::Operations,
@@ -239,9 +215,7 @@ pub(super) const COMMANDS: &[Command] = &[
     command("federation_status", CTL | DIAGNOSTICS, Group::Other, "[--only-down]", NO_LINKS)
         .options(&[Opt::flag("--only-down", "")]),
     command("restart_federation_link", CTL, Group::Other, "<link_id>", NO_LINKS),
-    command("enable_auth_attempt_source_tracking", DIAGNOSTICS, Group::Configuration, "", NO_TRACKING),
     command("disable_auth_attempt_source_tracking", DIAGNOSTICS, Group::Configuration, "", NO_TRACKING),
-    command("reset_node_auth_attempt_metrics", DIAGNOSTICS, Group::Configuration, "", NO_TRACKING),
     command(
         "activate_free_disk_space_monitoring",
         CTL | DIAGNOSTICS,
@@ -255,61 +229,6 @@ pub(super) const COMMANDS: &[Command] = &[
         Group::Monitoring,
         "[--timeout <timeout>]",
         NO_FREE_DISK,
-    ),
-    command("suspend_listeners", CTL, Group::Operations, "", NO_SUSPENSION),
-    command("resume_listeners", CTL, Group::Operations, "", NO_SUSPENSION),
-    command("drain", UPGRADE, Group::Upgrade, "[--timeout <timeout>]", NO_SUSPENSION),
-    command("revive", UPGRADE, Group::Upgrade, "[--timeout <timeout>]", NO_SUSPENSION),
-    command(
-        "log_tail_stream",
-        DIAGNOSTICS,
-        Group::Monitoring,
-        "[--duration|-d <seconds>] [--timeout <timeout>]",
-        "The log goes to the standard error output: follow it there ('journalctl -f', 'docker logs -f').",
-    )
-    .options(DURATION),
-    command(
-        "log_tail",
-        DIAGNOSTICS,
-        Group::Monitoring,
-        "[--number|-N <number>] [--timeout <timeout>]",
-        "The log goes to the standard error output: look at it there ('journalctl', 'docker logs').",
-    )
-    .options(DURATION),
-    command(
-        "certificates",
-        DIAGNOSTICS,
-        Group::Configuration,
-        "",
-        "The certificates are in the files that the configuration names; when they expire is told by check_certificate_expiration.",
-    ),
-    command(
-        "set_disk_free_limit",
-        CTL,
-        Group::Configuration,
-        "<disk_limit> | mem_relative <fraction>",
-        "This cannot be changed while the node runs: set disk_free_limit in the configuration, and start it again.",
-    ),
-    command(
-        "set_vm_memory_high_watermark",
-        CTL,
-        Group::Configuration,
-        "<fraction> | absolute <value>",
-        "This cannot be changed while the node runs: set vm_memory_high_watermark in the configuration, and start it again.",
-    ),
-    command(
-        "set_log_level",
-        CTL,
-        Group::Configuration,
-        "<log_level>",
-        "This cannot be changed while the node runs: set log.console.level in the configuration, and start it again.",
-    ),
-    command(
-        "environment",
-        CTL | DIAGNOSTICS,
-        Group::Configuration,
-        "",
-        "What is set is in the configuration file and the environment; 'harefoot --describe' lists every setting with its default.",
     ),
 ];
 

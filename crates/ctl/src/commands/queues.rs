@@ -5,6 +5,7 @@ use crate::{
     command::{Command, Group, Opt},
     failure::Failure,
     node::path,
+    progress::Progress,
     tool::CTL,
 };
 
@@ -45,7 +46,10 @@ fn purge(call: &mut Call) -> Result<(), Failure> {
     if found["type"] == "stream" {
         return Err(Failure::unavailable("not_supported"));
     }
-    call.delete(&format!("{at}/contents"))?.checked().map(drop)
+    let progress = Progress::new("purging", 0);
+    let answer = call.delete(&format!("{at}/contents"));
+    drop(progress);
+    answer?.checked().map(drop)
 }
 
 fn delete(call: &mut Call) -> Result<(), Failure> {

@@ -1,11 +1,12 @@
 //! Users: their passwords and tags.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use crate::{
     call::Call,
     command::{Command, Group, Opt},
+    exchange::Answer,
     failure::Failure,
     node::{basic, path},
     password,
@@ -46,12 +47,6 @@ fn list(call: &mut Call) -> Result<(), Failure> {
         table.push(vec![user["name"].clone(), user["tags"].clone()]);
     }
     call.out.table(&table)
-}
-
-/// The user of the first argument, as the API shows them.
-fn find(call: &mut Call) -> Result<Json, Failure> {
-    let user = call.own_word(0);
-    call.find(&path(&["users", &user]))?.ok_or_else(|| Failure::no_user(&user))
 }
 
 fn named(call: &Call) -> Result<String, Failure> {
@@ -97,17 +92,16 @@ fn change_password(call: &mut Call) -> Result<(), Failure> {
     call.announce(&format!("Changing password for user \"{user}\" ..."))?;
     let secret = password::of_user(call, 1, true)?;
     let secret = secret.ok_or_else(|| Failure::software("Password is not provided via argument or stdin"))?;
-    let known = find(call)?;
-    let body = json!({ "tags": known["tags"], "password": secret });
-    call.put(&path(&["users", &user]), &body)?.checked().map(drop)
+    let answer =
+        call.put(&path(&["harefoot", "users", &user, "password"]), &json!({ "password": secret }))?;
+    changed(&user, answer)
 }
 
 fn clear_password(call: &mut Call) -> Result<(), Failure> {
     let user = call.own_word(0);
     call.announce(&format!("Clearing password for user \"{user}\" ..."))?;
-    let known = find(call)?;
-    let body = json!({ "tags": known["tags"], "password_hash": "" });
-    call.put(&path(&["users", &user]), &body)?.checked().map(drop)
+    let answer = call.delete(&path(&["harefoot", "users", &user, "password"]))?;
+    changed(&user, answer)
 }
 
 fn authenticate(call: &mut Call) -> Result<(), Failure> {
@@ -134,11 +128,10 @@ fn set_tags(call: &mut Call) -> Result<(), Failure> {
     let user = call.own_word(0);
     let tags: Vec<String> = call.line.words.iter().skip(1).cloned().collect();
     call.announce(&format!("Setting tags for user \"{user}\" to [{}] ...", tags.join(", ")))?;
-    let known = find(call)?;
-    let body = json!({
-        "tags": tags,
-        "password_hash": known["password_hash"],
-        "hashing_algorithm": known["hashing_algorithm"],
-    });
-    call.put(&path(&["users", &user]), &body)?.checked().map(drop)
+    let answer = call.put(&path(&["harefoot", "users", &user, "tags"]), &json!({ "tags": tags }))?;
+    changed(&user, answer)
+}
+
+fn changed(user: &str, answer: Answer) -> Result<(), Failure> {
+    if answer.status == 404 { Err(Failure::no_user(user)) } else { answer.checked().map(drop) }
 }

@@ -20,6 +20,19 @@ pub(super) fn fine(_: &Api, _: &Call) -> Answer {
     Ok(Reply::Object(json!({ "status": "ok" })))
 }
 
+/// Whether clients can come. RabbitMQ: not while the node is drained.
+pub(super) fn in_service(api: &Api, call: &Call) -> Answer {
+    if api.world().is_open() {
+        return fine(api, call);
+    }
+    let reason = if api.world().is_drained() {
+        "the target node is under maintenance"
+    } else {
+        "the node's listeners for clients are suspended"
+    };
+    Err(Problem::Failed(json!({ "status": "failed", "reason": reason })))
+}
+
 pub(super) fn alarms(api: &Api, _: &Call) -> Answer {
     let resources = api.broker().alarms().resources();
     if resources.is_empty() {

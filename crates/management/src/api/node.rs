@@ -156,7 +156,7 @@ fn show(api: &Api, wanted: Wanted) -> Json {
         "name": api.identity.node,
         "type": "disc",
         "running": true,
-        "being_drained": false,
+        "being_drained": api.world().is_drained(),
     });
     if let Some(shown) = shown.as_object_mut().filter(|_| !wanted.is_static) {
         list::put_fields(shown, &state(api));

@@ -184,11 +184,12 @@ fn parameter(part: &str) -> Option<&str> {
     part.strip_prefix('{').and_then(|name| name.strip_suffix('}'))
 }
 
+mod own;
 mod table;
 
 /// Every path, in the order in which they are looked at.
 pub(super) fn all() -> impl Iterator<Item = &'static Route> {
-    let parts: [&'static [Route]; 4] = [table::NODE, table::USERS, table::VHOSTS, table::POLICIES];
+    let parts: [&'static [Route]; 5] = [table::NODE, own::OWN, table::USERS, table::VHOSTS, table::POLICIES];
     parts.into_iter().flatten()
 }
 

@@ -2,7 +2,7 @@
 
 use broker::{
     access::password::{HashAlgorithm, PasswordHash},
-    topology::UserRecord,
+    topology::{Invalid, UserRecord},
 };
 use model::Secret;
 use serde_json::{Value as Json, json};
@@ -82,6 +82,41 @@ pub(super) fn password(api: &Api, body: &Object, unsaid: HashAlgorithm) -> Resul
             PasswordHash::parse(algorithm, hash).map_err(|error| Problem::Bad(error.to_string()))
         }
     }
+}
+
+/// Changes the password of somebody who is there, and nothing else, whoever changes what at the same time.
+pub(super) fn set_password(api: &Api, call: &Call) -> Answer {
+    let body = call.object()?;
+    if body.get("password").is_none() && body.get("password_hash").is_none() {
+        return Err(Problem::bad("password or password_hash is needed"));
+    }
+    change_password(api, call, &password(api, &body, HashAlgorithm::Sha256)?)
+}
+
+/// Nobody can log in with a password as this user any more.
+pub(super) fn clear_password(api: &Api, call: &Call) -> Answer {
+    change_password(api, call, &PasswordHash::disabled())
+}
+
+fn change_password(api: &Api, call: &Call, password: &PasswordHash) -> Answer {
+    let user = call.name(2)?;
+    api.change(call, |topology| {
+        let known = topology.user(&user).ok_or_else(|| Invalid::NoUser { user: user.clone() })?;
+        topology.set_user(&user, password.clone(), known.tags.clone()).map(Some)
+    })?;
+    Ok(Reply::Done)
+}
+
+/// Changes the tags of somebody who is there, and nothing else.
+pub(super) fn set_tags(api: &Api, call: &Call) -> Answer {
+    let (user, body) = (call.name(2)?, call.object()?);
+    body.require(&["tags"])?;
+    let tags = tags(&body, "tags")?;
+    api.change(call, |topology| {
+        let known = topology.user(&user).ok_or_else(|| Invalid::NoUser { user: user.clone() })?;
+        topology.set_user(&user, known.password.clone(), tags.clone()).map(Some)
+    })?;
+    Ok(Reply::Done)
 }
 
 pub(super) fn delete(api: &Api, call: &Call) -> Answer {

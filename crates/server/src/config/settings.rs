@@ -292,6 +292,13 @@ pub(crate) enum LogLevel {
     None,
 }
 
+impl LogLevel {
+    /// By RabbitMQ's words.
+    pub(crate) fn parse(word: &str) -> Option<Self> {
+        super::table::level(word)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LogFormat {
     Plaintext,

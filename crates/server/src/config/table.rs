@@ -534,7 +534,7 @@ fn narrow<T: TryFrom<u64>>(number: u64, max: T) -> T {
 }
 
 /// RabbitMQ: severities between our four are rounded to the one above, so that nothing asked for is lost.
-fn level(word: &str) -> Option<LogLevel> {
+pub(super) fn level(word: &str) -> Option<LogLevel> {
     match word {
         "debug" => Some(LogLevel::Debug),
         "info" => Some(LogLevel::Info),

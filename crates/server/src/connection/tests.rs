@@ -19,6 +19,7 @@ use super::*;
 use crate::{
     config::Settings,
     listener::{Service, accept},
+    switches::Switches,
     threads::Threads,
     watch::Watch,
 };
@@ -136,13 +137,15 @@ fn with_memory(limit_bytes: u64, test: impl FnOnce(SocketAddr, &Broker)) {
         permissions: PermissionPatterns { configure: any(), write: any(), read: any() },
     };
     broker.set_up(first, [0; 4], 0).unwrap();
-    let watch = Watch::new(&broker, &engine, &Settings::defaults("host"), limit_bytes, folder.path());
+    let switches = Arc::new(Switches::new(&Settings::defaults("host")));
+    let watch = Watch::new(&broker, &engine, &switches, limit_bytes, folder.path());
     let threads = Threads::start(&broker, &engine, &Arc::new(watch), None).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let address = listener.local_addr().unwrap();
     let settings = Arc::new(amqp091::Settings::default());
-    let service = Service { broker: Arc::clone(&broker), settings, connections_max: None, gate: None };
+    let (_switch, open) = tokio::sync::watch::channel(true);
+    let service = Service { broker: Arc::clone(&broker), settings, connections_max: None, gate: None, open };
     runtime.spawn(accept(listener, service));
     test(address, &broker);
     runtime.shutdown_timeout(PATIENCE);

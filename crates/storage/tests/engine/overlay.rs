@@ -1,5 +1,7 @@
 //! A folder that is only looked at: what is read is what is there and what was written since, and the folder stays as it is.
 
+#![expect(clippy::disallowed_methods, reason = "the folder is looked at from outside")]
+
 use std::sync::Arc;
 
 use storage::disk::os::OsDisk;

@@ -7,9 +7,8 @@ use super::{
 };
 use crate::{
     api::{
-        bindings, channels, connections, consumers, definitions, delayed, exchanges, health, limits,
-        messages, node, none, openapi, operation, parameters, permissions, policies, queues, sessions,
-        statistics, users, vhosts,
+        bindings, channels, connections, consumers, definitions, exchanges, health, limits, messages, node,
+        none, openapi, parameters, permissions, policies, queues, sessions, statistics, users, vhosts,
     },
     login::Right,
 };
@@ -19,7 +18,6 @@ const IF_UNUSED: &[Field] = &[("if-unused", Truth, false)];
 const IF_UNUSED_OR_EMPTY: &[Field] = &[("if-unused", Truth, false), ("if-empty", Truth, false)];
 const PERMISSIONS: &[Field] = &[("configure", Text, true), ("write", Text, true), ("read", Text, true)];
 const TOPIC_PERMISSIONS: &[Field] = &[("exchange", Text, true), ("write", Text, true), ("read", Text, true)];
-const WAITING: &[Field] = &[("page_size", Integer, false), ("cursor", Integer, false)];
 const BINDING: &[Field] = &[("routing_key", Text, false), ("arguments", Object, false)];
 const DEFINITIONS: &[Field] = &[
     ("users", List, false),
@@ -159,20 +157,13 @@ pub(super) const NODE: &[Route] = &[
     anybody("health/checks/quorum-queues-without-elected-leaders/all-vhosts").health(health::fine),
     anybody("health/checks/quorum-queues-without-elected-leaders/vhost/{vhost}").health(health::fine),
     anybody("health/checks/certificate-expiration/{within}/{unit}").health(health::certificates),
-    anybody("health/checks/is-in-service").open().health(health::fine),
+    anybody("health/checks/is-in-service").open().health(health::in_service),
     anybody("health/checks/below-node-connection-limit").open().health(health::fine),
-    anybody("health/checks/ready-to-serve-clients").open().health(health::fine),
+    anybody("health/checks/ready-to-serve-clients").open().health(health::in_service),
     anybody("health/checks/reached-target-cluster-size").open().health(health::fine),
     anybody("healthchecks/node").health(health::fine),
     anybody("healthchecks/node/{node}").health(health::fine),
     anybody("aliveness-test/{vhost}").health(health::aliveness),
-    administrator("harefoot/stop").post(operation::stop, Body::None, Gives::Nothing),
-    anybody("harefoot/delayed/{vhost}/{exchange}").object_by(delayed::list, WAITING).delete_by(
-        delayed::cancel_all,
-        &[],
-        Gives::Object,
-    ),
-    anybody("harefoot/delayed/{vhost}/{exchange}/{message}").delete(delayed::cancel),
 ];
 
 /// Users, and what they may.
