@@ -3,7 +3,11 @@
 //! Numbers for people and alarms; nothing decides by them here.
 
 use super::Engine;
+use crate::log::Log;
 use crate::log::spill::Spill;
+
+/// Logs looked at under one lock.
+const LOGS_AT_ONCE: usize = 512;
 
 /// Bytes on disk and work done since the engine was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,10 +54,22 @@ pub struct Counters {
 }
 
 impl Engine {
-    /// Bytes on disk and work done. Walks all logs: not for every message.
+    /// Bytes on disk and work done. Walks all logs, a few under one lock so that nobody waits for it who stages: what
+    /// changes meanwhile may be told as it was or as it is.
     pub fn usage(&self) -> Usage {
+        let (mut usage, logs) = self.begin_usage();
+        for part in logs.chunks(LOGS_AT_ONCE) {
+            let core = self.core.lock();
+            for log in part.iter().filter_map(|id| core.logs.get(id)) {
+                usage.add(log);
+            }
+        }
+        usage
+    }
+
+    fn begin_usage(&self) -> (Usage, Vec<u64>) {
         let core = self.core.lock();
-        let mut usage = Usage {
+        let usage = Usage {
             wal_bytes: core.wal.bytes() + core.spare.as_ref().map_or(0, |spare| spare.capacity),
             wal_files_sealed: core.wal.sealed() as u64,
             logs: core.logs.len() as u64,
@@ -61,14 +77,17 @@ impl Engine {
             ..Usage::default()
         };
         // Sums do not depend on the order of the map.
-        for log in core.logs.values() {
-            let state = log.state();
-            usage.live_entries += state.entries;
-            usage.live_bytes += state.bytes;
-            usage.segments += log.segments.len() as u64;
-            usage.segment_bytes += log.segments.iter().map(|segment| segment.file_len).sum::<u64>();
-            usage.spill_bytes += log.spill.as_deref().map_or(0, Spill::disk_bytes);
-        }
-        usage
+        (usage, core.logs.keys().copied().collect())
+    }
+}
+
+impl Usage {
+    fn add(&mut self, log: &Log) {
+        let state = log.state();
+        self.live_entries += state.entries;
+        self.live_bytes += state.bytes;
+        self.segments += log.segments.len() as u64;
+        self.segment_bytes += log.segments.iter().map(|segment| segment.file_len).sum::<u64>();
+        self.spill_bytes += log.spill.as_deref().map_or(0, Spill::disk_bytes);
     }
 }
