@@ -59,6 +59,9 @@ def check(api, port: int, verdict) -> None:
     good = good and list(sizes) == ["100.0", "1000.0", "10000.0", "100000.0", "1e+06", "1e+07", "5e+07", "1e+08", "+Inf"]
     good = good and sizes["+Inf"] == found["rabbitmq_message_size_bytes_count"][0].value == received.value
     verdict("metrics-agree-with-the-api", good, (received, totals["message_stats"], sizes))
+    attempts = {one.labels["protocol"]: one.value for one in found["rabbitmq_auth_attempts_total"]}
+    again = {one.labels["protocol"]: one.value for one in scrape(port, "metrics")["rabbitmq_auth_attempts_succeeded_total"]}
+    verdict("metrics-of-logins", attempts.keys() == {"amqp091", "http"} and all(attempts.values()) and again.keys() == attempts.keys(), (attempts, again))
     flushes = found["harefoot_log_flush_seconds_count"][0].value
     verdict("metrics-of-the-log", flushes > 0 and found["harefoot_log_flush_seconds_sum"][0].value > 0, flushes)
     times = {name: found[f"harefoot_{name}_seconds_count"][0].value for name in ("publish_confirm", "queue_time", "ack_time")}

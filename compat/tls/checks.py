@@ -1,5 +1,6 @@
 """TLS of the real binary: other people's clients over it, certificates of clients, changed files, and what is refused."""
 
+import http.client
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import sys
 import tempfile
 import time
 import traceback
+import urllib.request
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -44,7 +46,7 @@ class Place:
         self.cert, self.key = self.authority.sign("node", "/CN=localhost", LOCAL, kind="rsa")
         self.client = self.authority.sign("shop", "/O=Acme/CN=shop")
         self.foreign = self.stranger.sign("foreign", "/O=Acme/CN=shop")
-        self.port, self.https = free_port(), free_port()
+        self.port, self.https, self.metrics = free_port(), free_port(), free_port()
         self.config = folder / "node.conf"
         self.write(more)
         self.own = Own(BINARY, folder / "data", log=folder / "log", config=self.config)
@@ -61,6 +63,8 @@ auth_mechanisms.2 = AMQPLAIN
 auth_mechanisms.3 = EXTERNAL
 management.ssl.port = {self.https}
 management.ssl.ip = 127.0.0.1
+prometheus.ssl.port = {self.metrics}
+prometheus.ssl.ip = 127.0.0.1
 {more}""")
 
     def trusting(self, shown=None) -> ssl.SSLContext:
@@ -100,13 +104,32 @@ def there_and_back(connection: pika.BlockingConnection) -> bool:
 def curl(place: Place) -> None:
     status, body = place.api("overview")
     listening = {one["protocol"] for one in body["listeners"]} if status == 200 else body
-    verdict("curl", status == 200 and listening == {"amqp", "amqp/ssl", "https"}, listening)
+    verdict("curl", status == 200 and listening == {"amqp", "amqp/ssl", "https", "https/prometheus"}, listening)
     status, said = place.curl("overview", "--cacert", str(place.stranger.pem))
     verdict("curl-distrusts", status == 0 and "certificate" in str(said), said)
     status, said = place.curl("overview", "--cacert", str(place.authority.pem), "--tls-max", "1.1")
     verdict("curl-old-version", status == 0, (status, said))
     status, _ = place.curl("overview", "--cacert", str(place.authority.pem), "--tlsv1.2", "--tls-max", "1.2")
     verdict("curl-tls12", status == 200, status)
+
+
+def metrics(place: Place) -> None:
+    """What is scraped over TLS, and when the certificates expire that are used."""
+    url = f"https://localhost:{place.metrics}/metrics"
+    with urllib.request.urlopen(url, timeout=20, context=place.trusting()) as response:
+        text = response.read().decode()
+    name = "harefoot_certificate_expiry_timestamp_seconds"
+    lines = [line.removeprefix(name).rsplit(" ", 1) for line in text.splitlines() if line.startswith(name)]
+    expiries = {labels: float(at_s) for labels, at_s in lines}
+    wanted = {f'{{protocol="{protocol}",kind="{kind}"}}' for protocol in ("amqp/ssl", "https", "https/prometheus") for kind in ("own", "authority")}
+    # The files of AMQP serve all three; only there authorities look at clients.
+    good = expiries.keys() == wanted and all(at_s > time.time() for at_s in expiries.values())
+    verdict("metrics", good and "rabbitmq_identity_info{" in text, expiries or text[:300])
+    try:
+        urllib.request.urlopen(f"http://localhost:{place.metrics}/metrics", timeout=20).close()
+        verdict("metrics-not-in-the-clear", False, "it was answered")
+    except (OSError, http.client.HTTPException):
+        verdict("metrics-not-in-the-clear", True)
 
 
 def user(place: Place) -> None:
@@ -219,7 +242,7 @@ def expiring(place: Place) -> None:
     verdict("expiring-not-yet", place.api(f"{path}/2/days")[0] == 200)
     status, body = place.api(f"{path}/3/weeks")
     expired = {one["protocol"]: one for one in body.get("expired", [])} if isinstance(body, dict) else {}
-    good = status == 503 and set(expired) == {"amqp/ssl", "https"} and expired["amqp/ssl"]["port"] == place.port
+    good = status == 503 and set(expired) == {"amqp/ssl", "https", "https/prometheus"} and expired["amqp/ssl"]["port"] == place.port
     verdict("expiring", good and len(expired["https"]["certfile_expires_on"]) == 1 and not expired["https"]["cacertfile_expires_on"], body)
     verdict("expiring-wrong-unit", place.api(f"{path}/3/moons")[0] == 400)
 
@@ -292,7 +315,7 @@ def main() -> None:
     ]
     try:
         place.own.start()
-        steps = [lambda: curl(place), lambda: user(place), lambda: with_pika(place), lambda: external(place), lambda: greeting(place)]
+        steps = [lambda: curl(place), lambda: metrics(place), lambda: user(place), lambda: with_pika(place), lambda: external(place), lambda: greeting(place)]
         steps += [lambda one=one: program(place, *one) for one in programs]
         steps += [lambda: renewed(place), lambda: expiring(place)]
         for step in steps:

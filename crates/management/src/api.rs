@@ -46,7 +46,7 @@ mod permissions;
 mod policies;
 mod queues;
 mod routes;
-mod sessions;
+pub(crate) mod sessions;
 mod settings;
 mod statistics;
 mod users;

@@ -18,6 +18,7 @@ pub(crate) const HANDSHAKE_MS_MAX: u64 = 24 * 3600 * 1000;
 pub(crate) struct Gates {
     pub(crate) amqp: Option<Arc<Gate>>,
     pub(crate) management: Option<Arc<Gate>>,
+    pub(crate) metrics: Option<Arc<Gate>>,
 }
 
 impl Gates {
@@ -33,11 +34,16 @@ impl Gates {
             let gate = tls.as_ref().map(|tls| Gate::open(tls, Duration::from_millis(timeout_ms)));
             gate.transpose().map(|gate| gate.map(Arc::new))
         };
-        Ok(Self { amqp: open(&settings.tls.amqp)?, management: open(&settings.tls.management)? })
+        Ok(Self {
+            amqp: open(&settings.tls.amqp)?,
+            management: open(&settings.tls.management)?,
+            metrics: open(&settings.tls.metrics)?,
+        })
     }
 
     fn all(&self) -> impl Iterator<Item = (&'static str, &Arc<Gate>)> {
-        let named = [("amqp/ssl", &self.amqp), ("https", &self.management)];
+        let named =
+            [("amqp/ssl", &self.amqp), ("https", &self.management), ("https/prometheus", &self.metrics)];
         named.into_iter().filter_map(|(protocol, gate)| Some((protocol, gate.as_ref()?)))
     }
 

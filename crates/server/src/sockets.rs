@@ -21,6 +21,7 @@ pub(crate) struct Sockets {
     http: Vec<TcpListener>,
     https: Vec<TcpListener>,
     metrics: Vec<TcpListener>,
+    metrics_tls: Vec<TcpListener>,
 }
 
 impl Sockets {
@@ -35,6 +36,7 @@ impl Sockets {
             http: listener::bind_free(&listeners.management)?,
             https: listener::bind_all(&listeners.https)?,
             metrics: listener::bind_free(&listeners.metrics)?,
+            metrics_tls: listener::bind_all(&listeners.metrics_tls)?,
         })
     }
 
@@ -46,6 +48,7 @@ impl Sockets {
             ("http", &self.http),
             ("https", &self.https),
             ("http/prometheus", &self.metrics),
+            ("https/prometheus", &self.metrics_tls),
         ];
         all.into_iter()
             .flat_map(|(protocol, sockets)| {
@@ -70,9 +73,11 @@ impl Sockets {
         };
         tasks.extend(self.http.into_iter().map(http(&None)));
         tasks.extend(self.https.into_iter().map(http(&gates.management)));
-        for socket in self.metrics {
-            if let Ok(at) = socket.local_addr() {
-                tasks.push(tokio::spawn(site.of_metrics(at).accept(socket, None)));
+        for (sockets, gate) in [(self.metrics, &None), (self.metrics_tls, &gates.metrics)] {
+            for socket in sockets {
+                if let Ok(at) = socket.local_addr() {
+                    tasks.push(tokio::spawn(site.of_metrics(at).accept(socket, gate.clone())));
+                }
             }
         }
         tasks

@@ -44,7 +44,8 @@ fn known_node(api: &Api, call: &Call) -> Result<(), Problem> {
     if call.part(2) == api.identity.node { Ok(()) } else { Err(Problem::NotFound) }
 }
 
-fn word(door: Door) -> &'static str {
+/// RabbitMQ's word for what is spoken at a door.
+pub(crate) fn protocol_of(door: Door) -> &'static str {
     match door {
         Door::Http => "http",
         Door::Amqp => "amqp091",
@@ -55,12 +56,12 @@ pub(super) fn attempts(api: &Api, call: &Call) -> Answer {
     known_node(api, call)?;
     let rows = api.broker().login_counts().into_iter().map(|(door, succeeded, failed)| {
         let shown = json!({
-            "protocol": word(door),
+            "protocol": protocol_of(door),
             "auth_attempts": succeeded.saturating_add(failed),
             "auth_attempts_failed": failed,
             "auth_attempts_succeeded": succeeded,
         });
-        (word(door).to_owned(), shown)
+        (protocol_of(door).to_owned(), shown)
     });
     Ok(Reply::values(rows))
 }
@@ -72,7 +73,7 @@ pub(super) fn attempts_by_source(api: &Api, call: &Call) -> Answer {
         let shown: Json = json!({
             "remote_address": one.place.to_string(),
             "username": one.user.as_str(),
-            "protocol": word(one.door),
+            "protocol": protocol_of(one.door),
             "auth_attempts": one.count,
             "auth_attempts_failed": one.count,
             "auth_attempts_succeeded": 0,

@@ -6,7 +6,7 @@ use super::{
     Scope,
     page::{Kind, Page, labels},
 };
-use crate::Api;
+use crate::{Api, api::sessions::protocol_of};
 
 impl Api {
     pub(super) fn write_identity(&self, page: &mut Page, local: SocketAddr) {
@@ -103,18 +103,24 @@ impl Api {
     }
 
     fn write_logins(&self, page: &mut Page) {
-        let (succeeded, failed) = self.broker().node_counts().logins();
-        let protocol = "protocol=\"amqp091\"";
-        for (name, help, value) in [
-            ("auth_attempts_total", "Total number of authorization attempts", succeeded.wrapping_add(failed)),
+        type Column = (&'static str, &'static str, fn(u64, u64) -> u64);
+        let columns: [Column; 3] = [
+            ("auth_attempts_total", "Total number of authentication attempts", u64::wrapping_add),
             (
                 "auth_attempts_succeeded_total",
                 "Total number of successful authentication attempts",
-                succeeded,
+                |succeeded, _| succeeded,
             ),
-            ("auth_attempts_failed_total", "Total number of failed authentication attempts", failed),
-        ] {
-            page.family(name, Kind::Counter, help).put(protocol, value);
+            ("auth_attempts_failed_total", "Total number of failed authentication attempts", |_, failed| {
+                failed
+            }),
+        ];
+        let counts = self.broker().login_counts();
+        for (name, help, read) in columns {
+            let mut family = page.family(name, Kind::Counter, help);
+            for (door, succeeded, failed) in counts {
+                family.put(&labels(&[("protocol", protocol_of(door))]), read(succeeded, failed));
+            }
         }
     }
 

@@ -14,7 +14,7 @@ use super::{
     problem::{Fault, Notice, Origin, Problem, Warning},
     settings::{
         ConnectionLimits, DiskFreeLimit, Listen, LogLevel, MANAGEMENT_PORT, MANAGEMENT_TLS_PORT,
-        METRICS_PORT, Mechanism, Settings, Watermark,
+        METRICS_PORT, METRICS_TLS_PORT, Mechanism, Settings, Watermark,
     },
     tls::{self, ClientCertificates},
 };
@@ -35,6 +35,8 @@ pub(crate) struct Draft {
     pub(crate) amqp_tls: tls::Draft,
     pub(crate) https: Management,
     pub(crate) metrics: Management,
+    pub(crate) metrics_https: Management,
+    pub(crate) metrics_tls: tls::Draft,
     pub(crate) management_tls: tls::Draft,
     /// Where it was said that `management.listener` speaks TLS.
     pub(crate) is_listener_tls: Option<Origin>,
@@ -88,6 +90,16 @@ impl Management {
     }
 }
 
+/// A family's own files, or those of AMQP if it names none.
+fn files_of<'a>(
+    own: &'a tls::Draft,
+    family: &'static str,
+    amqp: &'a tls::Draft,
+) -> (&'a tls::Draft, &'static str) {
+    let is_own = own.certfile.is_some() || own.keyfile.is_some() || amqp.certfile.is_none();
+    if is_own { (own, family) } else { (amqp, "ssl_options") }
+}
+
 /// The position in a list that is written with numbers.
 pub(crate) fn rank(position: &str) -> Rank {
     (position.parse().unwrap_or(u64::MAX), position.to_owned())
@@ -114,6 +126,8 @@ impl Draft {
             amqp_tls: tls::Draft::default(),
             https: Management::default(),
             metrics: Management::default(),
+            metrics_https: Management::default(),
+            metrics_tls: tls::Draft::default(),
             management_tls: tls::Draft::default(),
             is_listener_tls: None,
             listener_tls: tls::Draft::default(),
@@ -170,6 +184,7 @@ impl Draft {
         }
         self.settings.http.cors_origins = std::mem::take(&mut self.cors_origins).into_values().collect();
         self.decide_tls(&mut problems);
+        self.decide_metrics_tls(&mut problems);
         self.decide_https(&mut problems);
         if !self.tags.is_empty() {
             let tags = std::mem::take(&mut self.tags);
@@ -213,8 +228,7 @@ impl Draft {
             (None, Some(origin)) => (&self.listener_tls, "management.listener.ssl_opts", origin.clone()),
             (None, None) => return self.warn_of_unused_tls(),
         };
-        let is_own = own.certfile.is_some() || own.keyfile.is_some() || self.amqp_tls.certfile.is_none();
-        let (files, family) = if is_own { (own, family) } else { (&self.amqp_tls, "ssl_options") };
+        let (files, family) = files_of(own, family, &self.amqp_tls);
         match files.decide(family, &origin, &mut self.settings.warnings) {
             Ok(tls) => self.settings.tls.management = Some(tls),
             Err(problem) => problems.push(problem),
@@ -231,9 +245,23 @@ impl Draft {
         }
     }
 
+    /// The metrics endpoint over TLS. RabbitMQ: likewise.
+    fn decide_metrics_tls(&mut self, problems: &mut Vec<Problem>) {
+        let Some(origin) = self.metrics_tls.at.clone() else { return };
+        let (files, family) = files_of(&self.metrics_tls, "prometheus.ssl", &self.amqp_tls);
+        match files.decide(family, &origin, &mut self.settings.warnings) {
+            Ok(tls) => self.settings.tls.metrics = Some(tls),
+            Err(problem) => problems.push(problem),
+        }
+        self.settings.listeners.metrics_tls = self.metrics_https.listens_or(METRICS_TLS_PORT);
+        if self.metrics.listens(METRICS_PORT).is_none() {
+            self.settings.listeners.metrics = Vec::new();
+        }
+    }
+
     /// Files that nothing uses were meant for something.
     fn warn_of_unused_tls(&mut self) {
-        let is_used = self.settings.tls.amqp.is_some();
+        let is_used = self.settings.tls.amqp.is_some() || self.settings.tls.metrics.is_some();
         if let Some(origin) = self.amqp_tls.at.clone().filter(|_| !is_used && !self.is_tls_deaf) {
             self.settings.warnings.push(Warning { origin, notice: Notice::NobodyListensWithTls });
         }

@@ -28,6 +28,8 @@ pub(crate) const MANAGEMENT_PORT: u16 = 15672;
 pub(crate) const MANAGEMENT_TLS_PORT: u16 = 15671;
 /// The port of the metrics endpoint.
 pub(crate) const METRICS_PORT: u16 = 15692;
+/// The port of the metrics endpoint with TLS.
+pub(crate) const METRICS_TLS_PORT: u16 = 15691;
 /// Below this RabbitMQ raises its disk alarm unless told otherwise.
 const DISK_FREE_DEFAULT_BYTES: u64 = 50_000_000;
 
@@ -78,6 +80,8 @@ pub(crate) struct Listeners {
     pub(crate) https: Vec<Listen>,
     /// The metrics endpoint; empty for none. What nobody asked for is left out where the port is taken.
     pub(crate) metrics: Vec<Listen>,
+    /// The metrics endpoint over TLS.
+    pub(crate) metrics_tls: Vec<Listen>,
 }
 
 /// How TLS is spoken, where it is.
@@ -85,6 +89,7 @@ pub(crate) struct Listeners {
 pub(crate) struct TlsListeners {
     pub(crate) amqp: Option<Tls>,
     pub(crate) management: Option<Tls>,
+    pub(crate) metrics: Option<Tls>,
 }
 
 /// One socket to listen on.
@@ -324,6 +329,7 @@ impl Settings {
                 management: Listen::if_free(MANAGEMENT_PORT),
                 https: Vec::new(),
                 metrics: Listen::if_free(METRICS_PORT),
+                metrics_tls: Vec::new(),
             },
             tls: TlsListeners::default(),
             login_from: LoginFrom::default(),

@@ -373,7 +373,7 @@ fn a_missing_protection_stops_the_start() {
     for line in [
         "ssl_options.crl_check = true",
         "trust_store.directory = x",
-        "prometheus.ssl.port = 15691",
+        "prometheus.ssl.crl_check = true",
         "auth_backends.1 = ldap",
         "auth_backends.2.authn = http",
         "auth_ldap.servers.1 = x",

@@ -17,7 +17,8 @@ const SAN_INDEX_MAX: u64 = 1023;
 const VERSIONS: &[&str] = &["tlsv1.3", "tlsv1.2", "tlsv1.1", "tlsv1"];
 
 /// Every key of TLS that has an effect.
-pub(crate) static TABLES: &[&[Key]] = &[LISTENERS, AMQP, LOGIN, HTTP_LISTENER, HTTP, HTTP_OLDER];
+pub(crate) static TABLES: &[&[Key]] =
+    &[LISTENERS, AMQP, LOGIN, HTTP_LISTENER, HTTP, HTTP_OLDER, METRICS_LISTENER, METRICS];
 
 const LISTENERS: &[Key] = &[
     Key {
@@ -131,6 +132,32 @@ const HTTP_LISTENER: &[Key] = &[
     },
 ];
 
+const METRICS_LISTENER: &[Key] = &[
+    Key {
+        name: "prometheus.ssl.port",
+        default: "(15691, if any key of `prometheus.ssl` is set)",
+        help: "The port of the metrics endpoint over TLS. With TLS there is none without, unless `prometheus.tcp` is set too.",
+        kind: Kind::Integer {
+            range: Range::from(1, u16::MAX as u64),
+            set: |draft, _, port| {
+                draft.metrics_tls.note(&draft.at);
+                draft.metrics_https.port = u16::try_from(port).ok();
+            },
+        },
+    },
+    Key {
+        name: "prometheus.ssl.ip",
+        default: "(every address)",
+        help: "The address of the metrics endpoint over TLS.",
+        kind: Kind::Ip {
+            set: |draft, _, ip| {
+                draft.metrics_tls.note(&draft.at);
+                draft.metrics_https.ip = Some(ip);
+            },
+        },
+    },
+];
+
 type Family = fn(&mut Draft) -> &mut tls::Draft;
 
 fn amqp(draft: &mut Draft) -> &mut tls::Draft {
@@ -141,6 +168,11 @@ fn amqp(draft: &mut Draft) -> &mut tls::Draft {
 fn http(draft: &mut Draft) -> &mut tls::Draft {
     draft.management_tls.note(&draft.at);
     &mut draft.management_tls
+}
+
+fn metrics(draft: &mut Draft) -> &mut tls::Draft {
+    draft.metrics_tls.note(&draft.at);
+    &mut draft.metrics_tls
 }
 
 fn http_older(draft: &mut Draft) -> &mut tls::Draft {
@@ -241,5 +273,7 @@ macro_rules! family {
 
 const AMQP: &[Key] = family!("ssl_options", amqp, "the node");
 const HTTP: &[Key] = family!("management.ssl", http, "the HTTP API (that of `ssl_options` if not set)");
+const METRICS: &[Key] =
+    family!("prometheus.ssl", metrics, "the metrics endpoint (that of `ssl_options` if not set)");
 const HTTP_OLDER: &[Key] =
     family!("management.listener.ssl_opts", http_older, "the HTTP API, in the older way");

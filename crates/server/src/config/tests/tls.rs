@@ -107,6 +107,26 @@ fn the_http_api_has_its_own_certificate_or_that_of_amqp() {
 }
 
 #[test]
+fn metrics_have_their_own_certificate_or_that_of_amqp() {
+    let addresses = |settings: &Settings| {
+        let of = |all: &[Listen]| all.iter().map(|one| one.address.to_string()).collect::<Vec<_>>();
+        (of(&settings.listeners.metrics), of(&settings.listeners.metrics_tls))
+    };
+    let own =
+        "prometheus.ssl.ip = 127.0.0.1\nprometheus.ssl.certfile = m.pem\nprometheus.ssl.keyfile = mk.pem\n";
+    let settings = read(own);
+    assert_eq!(addresses(&settings), (Vec::new(), vec!["127.0.0.1:15691".to_owned()]));
+    assert_eq!(settings.tls.metrics.unwrap().family, "prometheus.ssl");
+    let both = read(&format!("{own}prometheus.tcp.port = 15692\nprometheus.tcp.ip = 127.0.0.1"));
+    assert_eq!(addresses(&both).0, ["127.0.0.1:15692"]);
+    let shared = read(&format!("{FILES}prometheus.ssl.port = 99\n"));
+    assert_eq!(addresses(&shared).1, ["0.0.0.0:99", "[::]:99"]);
+    assert_eq!(shared.tls.metrics.unwrap().certfile, PathBuf::from("c.pem"));
+    assert!(shared.warnings.is_empty(), "{:?}", shared.warnings);
+    assert!(refusal("prometheus.ssl.port = 15691").contains("`prometheus.ssl.certfile`"));
+}
+
+#[test]
 fn no_sentence_shows_the_password_of_a_key() {
     let tls = amqp_tls("ssl_options.password = hunter2");
     assert_eq!(tls.password, Some(Secret::new("hunter2")));
