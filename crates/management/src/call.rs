@@ -199,3 +199,6 @@ pub(crate) fn pairs(value: &Json) -> Option<Map<String, Json>> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;
