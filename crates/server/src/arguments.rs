@@ -54,7 +54,7 @@ pub(crate) struct ServeArguments {
     /// Listen for AMQP on this address; may be repeated [default: localhost:5672]. 0.0.0.0:5672 opens it to other hosts.
     #[arg(long, value_name = "ADDR:PORT", value_parser = parse_address)]
     pub(crate) listen: Vec<Addresses>,
-    /// Listen for the HTTP API on this address (there is none yet).
+    /// Listen for the HTTP API on this address [default: localhost:15672].
     #[arg(long, value_name = "ADDR:PORT|none", value_parser = parse_address_or_none)]
     pub(crate) management_listen: Option<Addresses>,
     /// Listen for Prometheus on this address [default: localhost:15692].

@@ -51,7 +51,7 @@ const ELSEWHERE: &str = "Harefoot keeps everything in its data folder";
 const STDERR: &str = "logs go to the standard error output";
 const NO_ERLANG: &str = "there is no Erlang beneath";
 const NO_PLUGINS: &str = "there are no plugins to switch on";
-const TLS: &str = "TLS is not available yet, and connections would be open to be read";
+const TLS: &str = "certificates are not taken from variables, and connections would be open to be read; set `listeners.ssl.default` and `ssl_options.*`, or `management.ssl.*`, in a configuration file";
 
 /// Variables of RabbitMQ without effect.
 const IGNORED: &[(&str, &str)] = &[
