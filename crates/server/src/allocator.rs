@@ -20,3 +20,11 @@ pub(crate) fn set_up() {
     // SAFETY: the option exists, takes a number, and no other thread is there yet to read it meanwhile.
     unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, PURGE_DELAY_MS) }
 }
+
+/// Gives freed memory back to the system now. Without it an idle process may keep what it has freed for as long as nobody
+/// asks for memory, which publishers who are held back by the alarm of memory do not.
+#[expect(unsafe_code, reason = "as above")]
+pub(crate) fn give_back() {
+    // SAFETY: collecting may be asked for at any time, by any thread.
+    unsafe { libmimalloc_sys::mi_collect(true) }
+}

@@ -10,7 +10,7 @@ use broker::Broker;
 use parking_lot::Mutex;
 use storage::Engine;
 
-use crate::{connection::wall_clock_ms, limits, switches::Switches};
+use crate::{allocator, connection::wall_clock_ms, limits, switches::Switches};
 
 /// How often it is looked while there is plenty.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -59,8 +59,8 @@ impl Watch {
     /// Sets or lifts the alarms; returns how long they can be taken to hold.
     pub(crate) fn look(&self) -> Duration {
         let _one_at_a_time = self.looking.lock();
-        if let Some(used) = limits::resident_bytes() {
-            let limit = self.switches.memory().value.bytes(self.total_memory_bytes);
+        let limit = self.switches.memory().value.bytes(self.total_memory_bytes);
+        if let Some(used) = resident_bytes_beside(limit) {
             let is_low = used > limit;
             if self.broker.alarms().set_memory(is_low) {
                 self.broker.tell_alarm("memory", is_low, wall_clock_ms());
@@ -76,6 +76,16 @@ impl Watch {
         }
         if free.saturating_sub(limit) < PLENTY_BYTES { INTERVAL_TIGHT } else { INTERVAL }
     }
+}
+
+/// Bytes of memory in use; what is merely not given back is given back before that is called too much.
+fn resident_bytes_beside(limit: u64) -> Option<u64> {
+    let used = limits::resident_bytes()?;
+    if used <= limit {
+        return Some(used);
+    }
+    allocator::give_back();
+    limits::resident_bytes()
 }
 
 fn say(what: &'static str, is_low: bool, bytes: u64, limit_bytes: u64) {
