@@ -554,7 +554,8 @@ impl Client {
         self.waiting_get.is_some()
     }
 
-    /// The peer publishes faster than the disk writes or consumers take, or an alarm is on: its socket is not to be read for now.
+    /// The peer publishes faster than the disk writes or consumers take, or an alarm is on: its socket is not to be read
+    /// for now.
     pub fn is_held_back(&self) -> bool {
         self.blocked_by.is_some()
             || self.mailbox.is_held()

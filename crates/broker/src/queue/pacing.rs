@@ -91,7 +91,11 @@ impl State {
 
 impl Queue {
     /// The publisher with this mailbox has just brought something: it pauses if it is ahead of the consumers.
+    /// Who pauses already has its turn, here or at another queue.
     pub(crate) fn pace(self: &Arc<Self>, publisher: &Arc<Mailbox>, out: &mut Effects) {
+        if publisher.is_held() {
+            return;
+        }
         let mut state = self.state.lock();
         if self.is_deleted() || !state.is_ahead(out.now_ms) {
             return;

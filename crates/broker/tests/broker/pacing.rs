@@ -69,6 +69,23 @@ fn publishers_go_on_in_turn() {
 }
 
 #[test]
+fn whoever_hands_over_often_waits_once() {
+    let (world, mut first, mut consumer) = eager();
+    flood(&mut first, "q", 0);
+    for _ in 0..50 {
+        // The rest of a read, in which something else comes after each publish.
+        first.ask(publish_transient("q", "y"));
+    }
+    let mut second = world.peer();
+    second.ask(publish_transient("q", "z"));
+    assert!(second.client.is_held_back());
+    while first.client.is_held_back() {
+        consumer.client.poll_event();
+    }
+    assert!(!second.client.is_held_back(), "there was room for two");
+}
+
+#[test]
 fn nobody_waits_for_a_consumer_that_takes_nothing() {
     let (world, mut publisher, mut consumer) = eager();
     flood(&mut publisher, "q", 0);
