@@ -13,6 +13,8 @@ from .manifest import ROOT, Client
 
 # Printed by the checks of ours: `ok NAME`, `FAIL NAME: reason`, `skip NAME: reason`.
 CHECK = re.compile(r"^(ok|FAIL|skip) ([A-Za-z0-9_./-]+)(?:: (.*))?$")
+# How the languages of those tell that nobody has caught an exception.
+DEATH = re.compile(r"Traceback \(most recent call last\)|(\S+:\d+:.* )?\(?[A-Za-z_.:]*(Error|Exception|error)\b|Exception in thread|PHP Fatal error|panic:")
 GO = re.compile(r"^\s*--- (PASS|FAIL|SKIP): (\S+) \(")
 CARGO = re.compile(r"^test (\S+)(?: - should panic)? \.\.\. (ok|FAILED|ignored)")
 TAP = re.compile(r"^(\s*)(ok|not ok) \d+ - (.*?)(?: # (SKIP|TODO)(.*))?$")
@@ -119,9 +121,19 @@ def read(client: Client, text: str, report: Path, code: int) -> Verdicts:
                 verdicts.put(name, "FAIL", "not reported")
     if verdicts.count() == 0:
         verdicts.put("(run)", "FAIL", f"no verdict was printed, exit {code}: {last_line(text)}")
-    elif code != 0 and not verdicts.failed:
+    elif code != 0 and (not verdicts.failed or code != 1 or has_died(client, text)):
         verdicts.put("(run)", "FAIL", f"exit {code}: {last_line(text)}")
     return verdicts
+
+
+def has_died(client: Client, text: str) -> bool:
+    """Whether a program with checks of ours ended by an exception: then there are checks behind it that nobody has seen, and
+    that is a failure of its own beside those that were told before."""
+    if client.reader != "checks":
+        return False
+    lines = text.splitlines()
+    told = [at for at, line in enumerate(lines) if CHECK.match(line)]
+    return any(DEATH.match(line) for line in lines[told[-1] + 1 if told else 0 :])
 
 
 def last_line(text: str) -> str:

@@ -106,6 +106,16 @@ def silence_is_a_failure():
     same(len(verdict.read(client, "", Path("/nowhere"), 0).failed), len(verdict.required_names()))
     suite = next(one for one in manifest.all_clients() if one.name == "py-amqp-suite")
     same(list(verdict.read(suite, "", Path("/nowhere"), 0).failed), ["(run)"])
+    # An exception, a signal or a time that is over, after bad verdicts: what comes behind them nobody has seen.
+    ctl = next(one for one in manifest.all_clients() if one.name == "ctl")
+    said = "ok one\nFAIL two: why\n"
+    for end, code in [("", 1), ("# a remark\n", 1)]:
+        same(list(verdict.read(ctl, said + end, Path("/nowhere"), code).failed), ["two"])
+    for end, code in [
+        ("Traceback (most recent call last):\n  File 'x', line 1\nKeyError: 'three'\n", 1), ("", -9), ("stopped after 9 s\n", 124), ("", 2),
+        ("/x/checks.js:4\nTypeError: x is undefined\n", 1), ("checks.rb:3:in 'x': no method (NoMethodError)\n", 1), ("PHP Fatal error:  x\n", 255),
+    ]:
+        same(list(verdict.read(ctl, said + end, Path("/nowhere"), code).failed), ["two", "(run)"], end)
     # A crash after good verdicts.
     go = next(one for one in manifest.all_clients() if one.name == "amqp091-go")
     same(list(verdict.read(go, "--- PASS: TestA (0.1s)\n", Path("/nowhere"), 2).failed), ["(run)"])
