@@ -28,6 +28,8 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
+use crate::leader::{Leader, Waiter};
+
 mod encrypted;
 
 pub(crate) use encrypted::serve_encrypted;
@@ -60,17 +62,18 @@ impl Bell for TaskBell {
     }
 }
 
+/// What a connection is served with.
+pub(crate) struct Node {
+    pub(crate) broker: Arc<Broker>,
+    pub(crate) leader: Arc<Leader>,
+    pub(crate) settings: Arc<amqp091::Settings>,
+}
+
 /// Serves one accepted connection to its end. To be a task of its own: its bell wakes the task as a whole.
-pub(crate) async fn serve(
-    stream: TcpStream,
-    peer: SocketAddr,
-    broker: Arc<Broker>,
-    settings: Arc<amqp091::Settings>,
-    seed: [u8; 16],
-) {
-    let client = introduce(&stream, peer, &broker, seed).await;
-    let machine = Connection::new(settings, Instant::now().into_std());
-    Driver::new(machine, client, stream, peer).run().await;
+pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, node: Node, seed: [u8; 16]) {
+    let client = introduce(&stream, peer, &node.broker, seed).await;
+    let machine = Connection::new(node.settings, Instant::now().into_std());
+    Driver::new(machine, client, node.leader, stream, peer).run().await;
 }
 
 /// Makes the connection known to the core, which counts it from now on.
@@ -88,6 +91,8 @@ async fn introduce(stream: &TcpStream, peer: SocketAddr, broker: &Arc<Broker>, s
 struct Driver<S> {
     machine: Connection,
     client: Client,
+    leader: Arc<Leader>,
+    waiter: Waiter,
     stream: S,
     peer: SocketAddr,
     sleep: Pin<Box<Sleep>>,
@@ -134,11 +139,19 @@ enum Turn {
 
 impl<S: Socket> Driver<S> {
     // In a box: each step of a task that takes it by value would have room for it of its own.
-    fn new(machine: Connection, client: Client, stream: S, peer: SocketAddr) -> Box<Self> {
+    fn new(
+        machine: Connection,
+        client: Client,
+        leader: Arc<Leader>,
+        stream: S,
+        peer: SocketAddr,
+    ) -> Box<Self> {
         let sleep = Box::pin(tokio::time::sleep_until(far_from(Instant::now())));
         Box::new(Self {
             machine,
             client,
+            waiter: leader.waiter(),
+            leader,
             stream,
             peer,
             sleep,
@@ -251,7 +264,10 @@ impl<S: Socket> Driver<S> {
             if input.is_empty() {
                 self.machine.handle_end_of_input(Instant::now().into_std());
             } else {
+                let leader = Arc::clone(&self.leader);
+                let lead = leader.lead(&self.waiter);
                 self.obey(input);
+                leader.finish(&mut self.waiter, &self.client, lead);
             }
             let is_full = input.len() == self.read_bytes;
             let next = if is_full { self.read_bytes.saturating_mul(2) } else { input.len() };

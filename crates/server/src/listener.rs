@@ -14,6 +14,7 @@ use crate::{
     config::{settings::Listen, tls::LoginFrom},
     connection,
     exit::Failure,
+    leader::Leader,
     tls::Gate,
 };
 
@@ -83,6 +84,7 @@ const TOLD_MAX: usize = 64;
 #[derive(Clone)]
 pub(crate) struct Service {
     pub(crate) broker: Arc<Broker>,
+    pub(crate) leader: Arc<Leader>,
     pub(crate) settings: Arc<amqp091::Settings>,
     pub(crate) connections_max: Option<u32>,
     /// Where TLS is spoken; and where the name of a user stands in a certificate, if one may log in by it.
@@ -154,13 +156,14 @@ impl Service {
             tracing::error!(%error, "the system has no randomness: connection refused");
             return;
         }
-        let (broker, settings) = (Arc::clone(&self.broker), Arc::clone(&self.settings));
+        let node = connection::Node {
+            broker: Arc::clone(&self.broker),
+            leader: Arc::clone(&self.leader),
+            settings: Arc::clone(&self.settings),
+        };
         match &self.gate {
-            None => tokio::spawn(connection::serve(stream, peer, broker, settings, seed)),
-            Some(gate) => {
-                let gate = gate.clone();
-                tokio::spawn(connection::serve_encrypted(stream, peer, broker, settings, seed, gate))
-            }
+            None => tokio::spawn(connection::serve(stream, peer, node, seed)),
+            Some(gate) => tokio::spawn(connection::serve_encrypted(stream, peer, node, seed, gate.clone())),
         };
     }
 }

@@ -18,6 +18,7 @@ mod environment;
 mod exit;
 mod gates;
 mod http;
+mod leader;
 mod limits;
 mod listener;
 mod log;

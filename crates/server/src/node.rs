@@ -28,6 +28,7 @@ use crate::{
     exit::Failure,
     gates::{Gates, HANDSHAKE_MS_MAX},
     http::Site,
+    leader::Leader,
     limits,
     listener::Service,
     log::Started,
@@ -66,7 +67,8 @@ pub(crate) fn run(
     let switches = Arc::new(Switches::new(settings));
     let watch = Arc::new(Watch::new(&broker, &engine, &switches, memory_bytes, folder.path()));
     let lines = log.lines.map(|lines| (lines, settings.log.format));
-    let threads = Threads::start(&broker, &engine, &watch, lines);
+    let leader = Arc::new(Leader::new(&broker, &engine));
+    let threads = Threads::start(&broker, &engine, &leader, &watch, lines);
     let threads = threads.context("cannot start the node's threads")?;
     set_up(&broker, settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -87,7 +89,8 @@ pub(crate) fn run(
         watch: Arc::clone(&watch),
         log: log.control,
     };
-    let served = runtime.block_on(serve(settings, gates, folder, &broker, watch, (surroundings, open)));
+    let served =
+        runtime.block_on(serve(settings, gates, folder, &broker, watch, (surroundings, leader, open)));
     runtime.shutdown_timeout(GOODBYE);
     threads.stop();
     let is_marked = engine
@@ -225,7 +228,7 @@ async fn serve(
     folder: &DataFolder,
     broker: &Arc<Broker>,
     watch: Arc<Watch>,
-    (surroundings, open): (Surroundings, tokio::sync::watch::Receiver<bool>),
+    (surroundings, leader, open): (Surroundings, Arc<Leader>, tokio::sync::watch::Receiver<bool>),
 ) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
@@ -234,6 +237,7 @@ async fn serve(
     let is_external = settings.connection.mechanisms.contains(&Mechanism::External);
     let service = Service {
         broker: Arc::clone(broker),
+        leader,
         settings: Arc::new(amqp_settings(settings)),
         connections_max: settings.connection.connections_max,
         gate: gates.amqp.clone().map(|gate| (gate, is_external.then_some(settings.login_from))),

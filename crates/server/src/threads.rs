@@ -8,7 +8,7 @@ use std::{
         mpsc::Receiver,
     },
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use broker::Broker;
@@ -18,6 +18,7 @@ use crate::{
     config::settings::LogFormat,
     connection::wall_clock_ms,
     exit,
+    leader::Leader,
     log::{self, Line},
     watch::Watch,
 };
@@ -40,6 +41,7 @@ impl Threads {
     pub(crate) fn start(
         broker: &Arc<Broker>,
         engine: &Arc<Engine>,
+        leader: &Arc<Leader>,
         watch: &Arc<Watch>,
         lines: Option<(Receiver<Line>, LogFormat)>,
     ) -> io::Result<Self> {
@@ -56,8 +58,8 @@ impl Threads {
             threads.push(thread::Builder::new().name(name.to_owned()).spawn(turn)?);
             io::Result::Ok(())
         };
-        let (b, e, w) = (Arc::clone(broker), Arc::clone(engine), Arc::clone(watch));
-        spawn("wal", Box::new(move || flush(&b, &e, &w)))?;
+        let (l, w) = (Arc::clone(leader), Arc::clone(watch));
+        spawn("wal", Box::new(move || flush(&l, &w)))?;
         let (b, e, w) = (Arc::clone(broker), Arc::clone(engine), Arc::clone(watch));
         spawn("housekeeping", Box::new(move || keep_house(&b, &e, &w)))?;
         for _ in 0..READERS {
@@ -101,16 +103,9 @@ impl Drop for StopOnPanic {
     }
 }
 
-fn flush(broker: &Broker, engine: &Engine, watch: &Watch) {
-    if !engine.wait_for_work(LOOK_UP) {
-        return;
-    }
-    let begun = Instant::now();
-    match engine.flush() {
-        Ok(lsn) => {
-            broker.handle_flushed(lsn);
-            broker.node_counts().flush_times().note(begun.elapsed());
-        }
+fn flush(leader: &Leader, watch: &Watch) {
+    match leader.follow(LOOK_UP) {
+        Ok(()) => {}
         Err(fault) if fault.is_full() => {
             // Nothing is lost and nothing is confirmed: what is staged waits until there is room, and publishers with it.
             tracing::debug!(%fault, "no room for the log: trying again");
@@ -122,7 +117,7 @@ fn flush(broker: &Broker, engine: &Engine, watch: &Watch) {
 }
 
 /// What was written may or may not be on the disk: nothing can be confirmed any more, and a restart finds out.
-fn give_up(fault: &Fault) -> ! {
+pub(crate) fn give_up(fault: &Fault) -> ! {
     tracing::error!(%fault, "the log cannot be written: the node stops at once, confirming nothing more");
     process::exit(exit::STORAGE.into());
 }

@@ -50,6 +50,12 @@ pub trait File: Send + Sync + Debug {
     fn write_at(&self, offset: u64, parts: &[&[u8]]) -> io::Result<()>;
     /// Makes what was written durable, with as much metadata as is needed to read it back.
     fn sync_data(&self) -> io::Result<()>;
+    /// Writes all parts, one after the other, from `offset` on, and makes them durable; what else was written to the file
+    /// may not be.
+    fn write_durably(&self, offset: u64, parts: &[&[u8]]) -> io::Result<()> {
+        self.write_at(offset, parts)?;
+        self.sync_data()
+    }
     /// The length in bytes.
     fn len(&self) -> io::Result<u64>;
     /// True if there are no bytes in it.

@@ -9,6 +9,7 @@ mod core;
 mod drain;
 mod fetch;
 mod flush;
+pub(crate) mod lead;
 mod merge;
 mod read;
 pub(crate) mod recover;
@@ -81,7 +82,10 @@ impl Engine {
                 return true;
             }
             if core.has_staged() {
-                if self.work.wait_for(&mut core, self.options.settle_delay).timed_out() {
+                core.is_settling = true;
+                let is_over = self.work.wait_for(&mut core, self.options.settle_delay).timed_out();
+                core.is_settling = false;
+                if is_over && core.has_staged() {
                     return true;
                 }
             } else if self.work.wait_for(&mut core, timeout).timed_out() {

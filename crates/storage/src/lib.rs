@@ -32,7 +32,8 @@
 //! # Threads
 //!
 //! Any thread stages, reads, spills. One thread calls [`Engine::flush`] whenever [`Engine::wait_for_work`] says so, one calls
-//! [`Engine::housekeep`] whenever [`Engine::wait_for_housekeeping`] says so. Inside, the order of locks is keeper,
+//! [`Engine::housekeep`] whenever [`Engine::wait_for_housekeeping`] says so. A thread that is alone with what it stages may
+//! flush it too, under [`Engine::lead`]. Inside, the order of locks is keeper,
 //! writer, core, shelf; staging takes the core only.
 #![warn(missing_docs)]
 
@@ -53,6 +54,7 @@ mod wal;
 pub use disk::{Disk, File};
 pub use engine::Engine;
 pub use engine::aside::GivenUp;
+pub use engine::lead::Lead;
 pub use engine::recover::{Damage, Recovered, RecoveredLog, TornTail};
 pub use engine::staging::{GROUP_BYTES_MAX, Staging};
 pub use engine::usage::{Counters, Usage};

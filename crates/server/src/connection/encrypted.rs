@@ -3,12 +3,12 @@
 use std::{future::poll_fn, net::SocketAddr, sync::Arc, task::Poll};
 
 use amqp091::Connection;
-use broker::{Broker, Client};
+use broker::Client;
 use rustls::ServerConnection;
 use tokio::{net::TcpStream, time::Instant};
 use tokio_rustls::server::TlsStream;
 
-use super::{Driver, Socket, introduce};
+use super::{Driver, Node, Socket, introduce};
 use crate::{
     config::tls::LoginFrom,
     tls::{Gate, protection, user_name},
@@ -26,12 +26,11 @@ impl Socket for Box<TlsStream<TcpStream>> {
 pub(crate) async fn serve_encrypted(
     stream: TcpStream,
     peer: SocketAddr,
-    broker: Arc<Broker>,
-    settings: Arc<amqp091::Settings>,
+    node: Node,
     seed: [u8; 16],
     (gate, login_from): (Arc<Gate>, Option<LoginFrom>),
 ) {
-    let mut client = introduce(&stream, peer, &broker, seed).await;
+    let mut client = introduce(&stream, peer, &node.broker, seed).await;
     let handshake = Box::pin(tokio::time::timeout(gate.timeout(), gate.acceptor().accept(stream)));
     let shaken = tokio::select! {
         shaken = handshake => shaken,
@@ -50,11 +49,11 @@ pub(crate) async fn serve_encrypted(
     };
     let session = stream.get_ref().1;
     client.set_protection(protection(session));
-    let mut machine = Connection::new(settings, Instant::now().into_std());
+    let mut machine = Connection::new(node.settings, Instant::now().into_std());
     if let Some(user) = login_from.and_then(|from| vouched(session, from)) {
         machine.set_external_user(user);
     }
-    Driver::new(machine, client, Box::new(stream), peer).run().await;
+    Driver::new(machine, client, node.leader, Box::new(stream), peer).run().await;
 }
 
 /// The node stops, or an operator wants the connection to go.

@@ -13,7 +13,10 @@ use amqp091::{
 };
 use broker::{First, topology::PermissionPatterns};
 use model::{Name, Secret};
-use storage::{Engine, disk::os::OsDisk};
+use storage::{
+    Disk, Engine,
+    disk::{memory::MemoryDisk, os::OsDisk},
+};
 
 use super::*;
 use crate::{
@@ -124,32 +127,52 @@ fn with_broker(test: impl FnOnce(SocketAddr)) {
 fn with_memory(limit_bytes: u64, test: impl FnOnce(SocketAddr, &Broker)) {
     let folder = tempfile::tempdir().unwrap();
     let disk = OsDisk::open(folder.path()).unwrap();
-    let (engine, recovered) = Engine::open(Arc::new(disk), storage::Options::default()).unwrap();
+    let (broker, engine) = open(Arc::new(disk));
+    let switches = Arc::new(Switches::new(&Settings::defaults("host")));
+    let watch = Watch::new(&broker, &engine, &switches, limit_bytes, folder.path());
+    let leader = Arc::new(Leader::new(&broker, &engine));
+    let threads = Threads::start(&broker, &engine, &leader, &Arc::new(watch), None).unwrap();
+    broker.set_up(first(), [0; 4], 0).unwrap();
+    with_listener(&broker, &leader, |address| test(address, &broker));
+    threads.stop();
+}
+
+fn open(disk: Arc<dyn Disk>) -> (Arc<Broker>, Arc<Engine>) {
+    let (engine, recovered) = Engine::open(disk, storage::Options::default()).unwrap();
     let engine = Arc::new(engine);
     let settings = broker::Settings { resident_bytes_max: 1024 * 1024, ..broker::Settings::default() };
-    let broker = Arc::new(Broker::recover(Arc::clone(&engine), &recovered, settings).unwrap());
+    (Arc::new(Broker::recover(Arc::clone(&engine), &recovered, settings).unwrap()), engine)
+}
+
+fn first() -> First {
     let any = || ".*".to_owned();
-    let first = First {
+    First {
         user: name("guest"),
         password: Secret::new(*b"guest"),
         tags: Vec::new(),
         vhost: name("/"),
         permissions: PermissionPatterns { configure: any(), write: any(), read: any() },
-    };
-    broker.set_up(first, [0; 4], 0).unwrap();
-    let switches = Arc::new(Switches::new(&Settings::defaults("host")));
-    let watch = Watch::new(&broker, &engine, &switches, limit_bytes, folder.path());
-    let threads = Threads::start(&broker, &engine, &Arc::new(watch), None).unwrap();
+    }
+}
+
+/// Serves connections on one worker for as long as `test` takes.
+fn with_listener(broker: &Arc<Broker>, leader: &Arc<Leader>, test: impl FnOnce(SocketAddr)) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let address = listener.local_addr().unwrap();
     let settings = Arc::new(amqp091::Settings::default());
     let (_switch, open) = tokio::sync::watch::channel(true);
-    let service = Service { broker: Arc::clone(&broker), settings, connections_max: None, gate: None, open };
+    let service = Service {
+        broker: Arc::clone(broker),
+        leader: Arc::clone(leader),
+        settings,
+        connections_max: None,
+        gate: None,
+        open,
+    };
     runtime.spawn(accept(listener, service));
-    test(address, &broker);
+    test(address);
     runtime.shutdown_timeout(PATIENCE);
-    threads.stop();
 }
 
 #[test]
@@ -221,6 +244,49 @@ fn a_publisher_that_goes_away_while_it_is_held_back_is_let_go() {
         while broker.client_count() > 0 {
             assert!(Instant::now() < patience, "the broker waits for who has gone");
             thread::sleep(Duration::from_millis(10));
+        }
+    });
+}
+
+#[test]
+fn the_confirms_of_a_lone_publisher_need_no_other_thread() {
+    let (broker, engine) = open(Arc::new(MemoryDisk::new()));
+    let leader = Arc::new(Leader::bold(&broker, &engine));
+    let flush_until = |is_over: &AtomicBool| {
+        while !is_over.load(Ordering::Relaxed) {
+            leader.follow(Duration::from_millis(1)).unwrap();
+        }
+    };
+    // No thread is there to flush but this one, and this only until the worker does it.
+    let is_set_up = AtomicBool::new(false);
+    let set_up = |steps: &mut dyn FnMut()| {
+        is_set_up.store(false, Ordering::Relaxed);
+        thread::scope(|scope| {
+            let _stop = Stop(&is_set_up);
+            scope.spawn(|| flush_until(&is_set_up));
+            steps();
+        });
+    };
+    set_up(&mut || broker.set_up(first(), [0; 4], 0).unwrap());
+    with_listener(&broker, &leader, |address| {
+        let mut publisher = Remote::connect(address);
+        set_up(&mut || publisher.declare(true));
+        publisher.ask(&Method::ConfirmSelect { nowait: false });
+        let patience = Instant::now() + PATIENCE;
+        let mut unaided = 0;
+        while unaided < 100 {
+            assert!(Instant::now() < patience, "the worker leaves it to others");
+            publisher.peer.publish(1, &PUBLISH, &PERSISTENT, b"x");
+            publisher.send();
+            publisher.stream.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
+            let mut is_aided = false;
+            while publisher.stream.peek(&mut [0]).is_err() {
+                leader.follow(Duration::ZERO).unwrap();
+                is_aided = true;
+            }
+            unaided += u32::from(!is_aided);
+            publisher.stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            assert_eq!(publisher.next_method(), MethodId::new(60, 80));
         }
     });
 }

@@ -1,7 +1,10 @@
 //! The real disk: a folder of the operating system, positioned vectored writes, fdatasync, fsync of the folder.
+//! Small writes that have to be durable go past the page cache.
 //!
 //! Handles are opened without append or truncation so that several threads may use one at different offsets.
 #![expect(clippy::disallowed_methods, reason = "this module is the door to the file system")]
+
+mod direct;
 
 use std::fs;
 use std::io::{self, IoSlice};
@@ -9,9 +12,11 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
+use self::direct::Direct;
 use super::{Disk, File, Listed};
 
 /// The most slices handed to one `pwritev`; far below the limit of the system.
@@ -44,7 +49,7 @@ impl OsDisk {
 impl Disk for OsDisk {
     fn open(&self, name: &str) -> io::Result<Arc<dyn File>> {
         let file = fs::OpenOptions::new().read(true).write(true).open(self.path(name)?)?;
-        Ok(Arc::new(OsFile { file }))
+        Ok(Arc::new(OsFile::new(file)))
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn File>> {
@@ -54,7 +59,7 @@ impl Disk for OsDisk {
             .create(true)
             .truncate(true)
             .open(self.path(name)?)?;
-        Ok(Arc::new(OsFile { file }))
+        Ok(Arc::new(OsFile::new(file)))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
@@ -95,6 +100,38 @@ impl Disk for OsDisk {
 #[derive(Debug)]
 struct OsFile {
     file: fs::File,
+    direct: Mutex<Way>,
+}
+
+/// Whether there are direct writes.
+#[derive(Debug)]
+enum Way {
+    Untried,
+    Direct(Box<Direct>),
+    Cached,
+}
+
+impl OsFile {
+    fn new(file: fs::File) -> Self {
+        Self { file, direct: Mutex::new(Way::Untried) }
+    }
+
+    /// False if the file system turns out to have no such writes, or not of this kind: nothing is known of the bytes then.
+    fn write_direct(&self, offset: u64, parts: &[&[u8]]) -> io::Result<bool> {
+        let mut way = self.direct.lock();
+        if matches!(*way, Way::Untried) {
+            *way = Direct::of(&self.file).map_or(Way::Cached, |direct| Way::Direct(Box::new(direct)));
+        }
+        let Way::Direct(direct) = &mut *way else { return Ok(false) };
+        match direct.write(offset, parts) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                *way = Way::Cached;
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
 }
 
 impl File for OsFile {
@@ -134,6 +171,15 @@ impl File for OsFile {
 
     fn sync_data(&self) -> io::Result<()> {
         self.file.sync_data()
+    }
+
+    fn write_durably(&self, offset: u64, parts: &[&[u8]]) -> io::Result<()> {
+        let bytes = parts.iter().map(|part| part.len()).sum();
+        if Direct::takes(offset, bytes) && self.write_direct(offset, parts)? {
+            return Ok(());
+        }
+        self.write_at(offset, parts)?;
+        self.sync_data()
     }
 
     fn len(&self) -> io::Result<u64> {

@@ -52,7 +52,12 @@ pub(crate) struct Core {
     pub(crate) next_lsn: u64,
     pub(crate) staged: VecDeque<Batch>,
     buffer: Vec<u8>,
+    /// Somebody waits for what is staged.
     pub(crate) is_urgent: bool,
+    /// Whoever leads sees to it that what is urgent is flushed.
+    pub(crate) is_led: bool,
+    /// The thread that flushes waits for more to settle, and looks again after that.
+    pub(crate) is_settling: bool,
     pub(crate) wants_seal: bool,
     pub(crate) wal: Wal,
     /// Bytes left in the last WAL file.
@@ -80,6 +85,8 @@ impl Core {
             staged: VecDeque::new(),
             buffer: Vec::new(),
             is_urgent: false,
+            is_led: false,
+            is_settling: false,
             wants_seal: false,
             wal: Wal::default(),
             room: 0,

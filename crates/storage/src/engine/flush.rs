@@ -65,17 +65,23 @@ impl Engine {
     /// Flushes all that is staged now, without regard to the bound of the WAL: housekeeping needs it in order to
     /// release space.
     pub(super) fn flush_staged(&self, may_seal: bool) -> Result<Lsn, Fault> {
-        let mut writer = self.writer.lock();
+        self.flush_as(&mut self.writer.lock(), may_seal)
+    }
+
+    /// As [`Engine::flush_staged`], for whoever has the writer.
+    pub(super) fn flush_as(&self, writer: &mut Writer, may_seal: bool) -> Result<Lsn, Fault> {
         self.check()?;
         let target = {
             let mut core = self.core.lock();
             core.is_urgent = false;
+            // What is staged from here on is for the thread again.
+            core.is_led = false;
             core.last_lsn()
         };
         let mut wrote = false;
         while self.flushed().0 < target {
             let Some(batch) = self.core.lock().staged.pop_front() else { break };
-            self.write(&mut writer, batch)?;
+            self.write(writer, batch)?;
             wrote = true;
         }
         if may_seal && !wrote {
@@ -84,7 +90,7 @@ impl Engine {
                 (core.wants_seal && !core.has_staged()).then(|| core.seal_batch())
             };
             if let Some(seal) = seal {
-                self.write(&mut writer, seal)?;
+                self.write(writer, seal)?;
             }
         }
         Ok(self.flushed())
@@ -117,9 +123,7 @@ impl Engine {
             epoch: writer.epoch,
         };
         let crc = frame::seal(&mut batch.buffer, &frame);
-        let synced =
-            writer.file.write_at(writer.position, &[&batch.buffer]).and_then(|()| writer.file.sync_data());
-        if let Err(source) = synced {
+        if let Err(source) = writer.file.write_durably(writer.position, &[&batch.buffer]) {
             self.poison();
             // Even a lack of space is final here: the space was reserved.
             return Err(Fault::Io { file: writer.name.clone(), source });

@@ -167,7 +167,8 @@ impl Staging<'_> {
 impl Drop for Staging<'_> {
     fn drop(&mut self) {
         // One ring begins the wait for more to settle, another ends it; the rest need none.
-        let ring = (self.is_urgent && !self.core.is_urgent) || (self.was_idle && self.core.has_staged());
+        let has_begun = self.was_idle && self.core.has_staged() && !self.core.is_settling;
+        let ring = !self.core.is_led && ((self.is_urgent && !self.core.is_urgent) || has_begun);
         self.core.is_urgent |= self.is_urgent;
         if ring {
             self.engine.work.notify_one();

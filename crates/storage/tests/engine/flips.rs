@@ -239,7 +239,11 @@ fn a_segment_that_is_missing_or_cut_is_told() {
 #[test]
 fn a_wal_file_that_is_missing_is_told() {
     let (disk, _) = sample(6, false);
-    for (name, _) in names(&disk, "wal-") {
+    let mut files = names(&disk, "wal-");
+    // Nothing else need tell of what is in the last one.
+    files.pop();
+    assert!(!files.is_empty());
+    for (name, _) in files {
         let disk = disk.reboot(0, 512);
         disk.remove(&name).unwrap();
         let (_, recovered) = open(&disk, &tiny()).unwrap();

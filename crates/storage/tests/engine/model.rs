@@ -45,7 +45,7 @@ proptest! {
 #[test]
 fn everything_happened() {
     let mut seen = storage::Counters::default();
-    for seed in 0..40 {
+    for seed in 0..60 {
         let world = run(seed, 169);
         let counters = world.engine.usage().counters;
         seen.drained_files += counters.drained_files;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use storage::disk::memory::MemoryDisk;
-use storage::{Engine, Entry, Fault, LogId, Lsn, Options, ReadLimit, Recovered, Stored};
+use storage::{Engine, Entry, Fault, Lead, LogId, Lsn, Options, ReadLimit, Recovered, Stored};
 
 /// The same seed, the same numbers (splitmix64).
 #[derive(Debug, Clone)]
@@ -96,6 +96,22 @@ pub(crate) fn open(disk: &MemoryDisk, options: &Options) -> Result<(Engine, Reco
     Engine::open(Arc::new(disk.clone()), options.clone())
 }
 
+fn put(engine: &Engine, changes: &[Change]) -> Lsn {
+    let mut staging = engine.stage();
+    for change in changes {
+        match change {
+            Change::Append(log, index, kept) => {
+                let (head, body) = kept.payload.split_at(kept.payload.len() / 2);
+                let (expires_at_ms, priority) = (kept.expires_at_ms, kept.priority);
+                staging.append(LogId(*log), Entry { index: *index, expires_at_ms, priority, head, body });
+            }
+            Change::Settle(log, range) => staging.settle(LogId(*log), std::slice::from_ref(range)),
+            Change::Drop(log) => staging.drop_log(LogId(*log)),
+        }
+    }
+    staging.lsn()
+}
+
 /// All live entries of a log, read in small steps.
 pub(crate) fn read_all(engine: &Engine, log: u64, limit: ReadLimit) -> Result<BTreeMap<u64, Kept>, Fault> {
     let mut found = BTreeMap::new();
@@ -174,6 +190,22 @@ impl World {
 
     /// Stages one group of a few changes.
     pub(crate) fn stage(&mut self) {
+        let changes = self.some_changes();
+        self.stage_group(changes);
+    }
+
+    /// The same, and flushes it without the thread whose task that is, unless somebody waits for that one.
+    fn lead(&mut self) -> Result<(), Fault> {
+        let changes = self.some_changes();
+        let lead = self.engine.lead();
+        let lsn = put(&self.engine, &changes);
+        let flushed = lead.map_or(Ok(None), Lead::flush);
+        self.note(lsn, changes);
+        self.flushed = flushed?.unwrap_or(self.flushed);
+        Ok(())
+    }
+
+    fn some_changes(&mut self) -> Vec<Change> {
         let count = 1 + self.dice.below(5);
         let mut changes = Vec::new();
         for _ in 0..count {
@@ -216,7 +248,7 @@ impl World {
                 }
             }
         }
-        self.stage_group(changes);
+        changes
     }
 
     fn range(&mut self, log: u64) -> RangeInclusive<u64> {
@@ -233,20 +265,11 @@ impl World {
     }
 
     pub(crate) fn stage_group(&mut self, changes: Vec<Change>) {
-        let mut staging = self.engine.stage();
-        for change in &changes {
-            match change {
-                Change::Append(log, index, kept) => {
-                    let (head, body) = kept.payload.split_at(kept.payload.len() / 2);
-                    let (expires_at_ms, priority) = (kept.expires_at_ms, kept.priority);
-                    staging.append(LogId(*log), Entry { index: *index, expires_at_ms, priority, head, body });
-                }
-                Change::Settle(log, range) => staging.settle(LogId(*log), std::slice::from_ref(range)),
-                Change::Drop(log) => staging.drop_log(LogId(*log)),
-            }
-        }
-        let lsn = staging.lsn();
-        drop(staging);
+        let lsn = put(&self.engine, &changes);
+        self.note(lsn, changes);
+    }
+
+    fn note(&mut self, lsn: Lsn, changes: Vec<Change>) {
         for change in &changes {
             change.apply(&mut self.spilled);
             match change {
@@ -301,7 +324,8 @@ impl World {
                 self.stage();
                 Ok(())
             }
-            9..=11 => self.flush(),
+            9 | 10 => self.flush(),
+            11 => self.lead(),
             12..=14 => self.engine.housekeep().map(drop),
             _ => self.spill(),
         }
