@@ -384,8 +384,8 @@ impl Broker {
     /// the log cannot hold it. Then a crash may double it, but not lose it.
     fn post(&self, letter: Letter, effects: &mut Effects) {
         let Arrival { message, queues } = self.address(&letter, effects.now_ms);
-        let Letter { queue, left: forgotten, .. } = letter;
-        let mut given_up = Some((queue, forgotten));
+        let Letter { queue, left: forgotten, reason, .. } = letter;
+        let mut given_up = Some((queue, forgotten, reason));
         let bytes_max = self.settings.letter_bytes_max;
         let queues_max = bytes_max.checked_div(message.bytes()).unwrap_or(queues.len()).max(1);
         let mut left = &*queues;

@@ -44,6 +44,22 @@ impl Reason {
             Self::DeliveryLimit => "delivery_limit",
         }
     }
+
+    /// What stands for it in the log of a quorum queue.
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Self::Rejected => 0,
+            Self::Expired => 1,
+            Self::MaxLength => 2,
+            Self::DeliveryLimit => 3,
+        }
+    }
+
+    /// The reason that a number stands for.
+    pub(crate) fn of_number(number: u8) -> Option<Self> {
+        let all = [Self::Rejected, Self::Expired, Self::MaxLength, Self::DeliveryLimit];
+        all.into_iter().find(|reason| reason.number() == number)
+    }
 }
 
 /// Where a queue sends what it gives up.

@@ -34,6 +34,7 @@ mod capacity;
 mod cold;
 mod consumers;
 mod delivery;
+mod departures;
 mod fifo;
 mod intake;
 mod levels;
@@ -56,6 +57,7 @@ use consumers::Consumers;
 pub(crate) use consumers::{Consumer, SessionLimit};
 pub use consumers::{ConsumerKey, ConsumerRecord};
 pub(crate) use delivery::Got;
+use departures::Departures;
 pub use fifo::{Amount, Place};
 pub(crate) use fifo::{Entry, Recovered, Ticket};
 use levels::Levels;
@@ -63,6 +65,7 @@ use locked::Lock;
 use outbox::Outbox;
 use pacing::Pacing;
 pub use peek::{Peek, Peeked, Spot};
+use replica::Departure;
 pub(crate) use returns::DELIVERY_COUNT;
 use returns::Returns;
 pub use rules::Rules;
@@ -148,6 +151,8 @@ struct State {
     rules: Rules,
     gets: Vec<WaitingGet>,
     returns: Returns,
+    /// Of a quorum queue.
+    departures: Option<Box<Departures>>,
     /// The log is to be read from here on, to find out when its messages expire; until then none does.
     unlisted_from: Option<u64>,
     outbox: Outbox,
@@ -185,25 +190,26 @@ impl Queue {
             let recovered = recovered.remove(&0).unwrap_or_default();
             Box::new(Stream::new(Arc::clone(&engine), LogId(record.id.0), &recovered))
         });
-        let counts = (record.kind == QueueKind::Quorum).then(|| recovered.remove(&returns::LEVEL)).flatten();
-        let returns = counts.map_or_else(Returns::default, |_| {
-            let log = LogId(record.id.level(returns::LEVEL));
-            Returns::recover(&engine, log).unwrap_or_else(|fault| {
-                tracing::error!(queue = %record.name, vhost = %record.vhost, %fault, "counts of returns cannot be read: they begin anew");
+        let is_replicated = record.kind == QueueKind::Quorum;
+        let entries = recovered.remove(&returns::LEVEL).filter(|_| is_replicated);
+        let returns = entries.map_or_else(Returns::default, |_| {
+            departures::replay(&engine, record.id, &mut recovered).unwrap_or_else(|fault| {
+                tracing::error!(queue = %record.name, vhost = %record.vhost, %fault, "what happened to messages cannot be read: some may come back, and counts of returns begin anew");
                 Returns::default()
             })
         });
-        let returns_next = counts.map_or(0, |counts| counts.next);
+        let entries_next = entries.map_or(0, |entries| entries.next);
         let may_refuse = AtomicBool::new(rules.may_refuse());
         let consumer_timeout_ms = AtomicU64::new(rules.consumer_timeout_ms.unwrap_or(NO_TIMEOUT));
         let is_listed = record.kind != QueueKind::Delay || recovered.is_empty();
         let state = State {
-            levels: Levels::new(record.id, record.kind, recovered, returns_next),
+            levels: Levels::new(record.id, record.kind, recovered, entries_next),
             stream,
             consumers: Consumers::new(record.arguments.single_active_consumer, record.kind),
             rules,
             gets: Vec::new(),
             returns,
+            departures: is_replicated.then(Box::default),
             unlisted_from: (!is_listed).then_some(0),
             outbox: Outbox::default(),
             is_reading: false,
@@ -370,7 +376,7 @@ impl Queue {
         let State { levels, returns, .. } = &mut *state;
         let mut forgotten = Forgotten::default();
         let amount = levels.purge(|level, ranges| forgotten.add_ranges(level, ranges, returns));
-        forgotten.forget(self);
+        self.let_go(&mut state, &forgotten, Departure::Purged);
         self.account(&mut state);
         amount
     }

@@ -48,6 +48,9 @@ impl Queue {
         let task = {
             let mut state = self.state.lock();
             let task = state.next_task(out.now_ms);
+            if task.is_some() {
+                self.take_snapshot(&mut state);
+            }
             state.is_reading = task.is_some();
             task
         };

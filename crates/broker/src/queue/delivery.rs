@@ -7,6 +7,7 @@ use model::SessionId;
 use super::{
     Effects, Queue, State, WaitingGet,
     fifo::Head,
+    replica::Departure,
     settling::{Forgotten, Settled},
 };
 use crate::{
@@ -44,7 +45,7 @@ impl Queue {
             while self.deliver_run(state, &mut settled, out) {
                 state.note_progress(out.now_ms);
             }
-            settled.forget(self);
+            self.let_go(state, &settled, Departure::Settled);
         }
         self.expire(state, out.now_ms, out);
         self.drop_surplus(state, out);
@@ -172,7 +173,7 @@ impl Queue {
         state.levels.settle(&settled.ticket);
         let mut forgotten = Forgotten::default();
         forgotten.add(&settled.ticket, &mut state.returns);
-        forgotten.forget(self);
+        self.let_go(state, &forgotten, Departure::Settled);
     }
 
     pub(super) fn serve_gets(self: &Arc<Self>, state: &mut State, out: &mut Effects) {

@@ -8,6 +8,7 @@ use super::{
     Amount, Effects, NO_TIMEOUT, Queue, Rules, State,
     fifo::{Fetched, Head},
     levels::Due,
+    replica::Departure,
     settling::Forgotten,
 };
 use crate::{argument::Overflow, dead_letter::Reason};
@@ -62,7 +63,7 @@ impl Queue {
             let Some(parcel) = state.levels.remove_expired(now_ms, fetched) else { break };
             self.give_up(state, parcel, Reason::Expired, &mut forgotten, out);
         }
-        forgotten.forget(self);
+        self.let_go(state, &forgotten, Departure::GivenUp(Reason::Expired));
     }
 
     /// Gives up the oldest messages as long as there are too many.
@@ -73,7 +74,7 @@ impl Queue {
             let Some(parcel) = state.levels.remove_head() else { break };
             self.give_up(state, parcel, Reason::MaxLength, &mut forgotten, out);
         }
-        forgotten.forget(self);
+        self.let_go(state, &forgotten, Departure::GivenUp(Reason::MaxLength));
     }
 
     /// Sees to it that the queue is woken when something is due.

@@ -74,7 +74,12 @@ impl Queue {
         let mut messages = Vec::new();
         let mut bytes = 0u64;
         while messages.len() < max && bytes < PAGE_BYTES_MAX {
-            let glance = self.state.lock().levels.glance_at(at.level, at.number);
+            let mut state = self.state.lock();
+            let glance = state.levels.glance_at(at.level, at.number);
+            if matches!(glance, Ok(Glance::OnDisk { .. })) {
+                self.take_snapshot(&mut state);
+            }
+            drop(state);
             match glance {
                 Err(None) => return Ok(Peek { messages, next: None }),
                 Err(Some(level)) => at = Spot { level, number: 0 },

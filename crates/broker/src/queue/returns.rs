@@ -1,22 +1,20 @@
 //! How often messages of a quorum queue came back: told to consumers, limited, and kept over restarts.
 //!
-//! A message that came back at all has one entry ([`Return`]) in a log beside the queue's own, at a level that no message of a
-//! quorum queue has. It is replaced when the message comes back again, and goes with the message, in the same group.
+//! A message that came back at all has one entry ([`Return`]) in the log of what is no message, at a level that no message of a
+//! quorum queue has. It is replaced when the message comes back again, and goes when the message does.
 
 use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
 
 use model::{Message, Value, message::Properties};
-use storage::{Engine, Fault, LogId, ReadLimit, Staging};
+use storage::{LogId, Staging};
 
 use super::{fifo::Ticket, replica::Return};
 use crate::{mailbox::Parcel, route::headers_of};
 
 /// The header that tells the count.
 pub(crate) const DELIVERY_COUNT: &str = "x-delivery-count";
-/// The level of the log of the counts.
+/// The level of the log of all entries that are no messages.
 pub(super) const LEVEL: u8 = u8::MAX;
-/// What is read of it at once.
-const READ: ReadLimit = ReadLimit { entries: 4096, bytes: 256 * 1024 };
 
 /// See the module's documentation.
 #[derive(Default, Debug)]
@@ -33,21 +31,9 @@ struct Count {
 }
 
 impl Returns {
-    /// Those that `log` holds. Waits for the disk.
-    pub(super) fn recover(engine: &Engine, log: LogId) -> Result<Self, Fault> {
-        let mut returns = Self::default();
-        let mut from = 0;
-        loop {
-            let mut stored = Vec::new();
-            engine.read(log, from, READ, &mut stored)?;
-            let Some(last) = stored.last() else { return Ok(returns) };
-            from = last.index.saturating_add(1);
-            for entry in stored {
-                if let Some(Return { level, index, count }) = Return::decode(&entry.payload) {
-                    returns.counts.insert((level, index), Count { count, at: entry.index });
-                }
-            }
-        }
+    /// This was written with the number `at`.
+    pub(super) fn replay(&mut self, Return { level, index, count }: Return, at: u64) {
+        self.counts.insert((level, index), Count { count, at });
     }
 
     /// How often the message came back so far.

@@ -8,13 +8,14 @@ use storage::{LogId, Staging};
 use super::{
     ConsumerKey, Effects, Entry, Queue, State,
     fifo::{Ranges, Ticket},
+    replica::Departure,
     returns::{self, Returns},
 };
 use crate::{
     counts::Consumed,
     dead_letter::{Letter, Reason},
     mailbox::Parcel,
-    topology::QueueKind,
+    topology::{QueueId, QueueKind},
 };
 
 /// A settled delivery, as its session remembers it.
@@ -36,6 +37,8 @@ impl From<&Parcel> for Settled {
 pub(crate) struct Forgotten {
     lowest: Ranges,
     higher: BTreeMap<u8, Ranges>,
+    /// What they take in memory, those of whole ranges left out.
+    bytes: u64,
 }
 
 impl Forgotten {
@@ -47,6 +50,7 @@ impl Forgotten {
             return;
         }
         self.level(ticket.level).add(ticket.seq);
+        self.bytes = self.bytes.saturating_add(ticket.bytes.into());
     }
 
     /// All messages of a level with these numbers.
@@ -59,29 +63,45 @@ impl Forgotten {
         }
     }
 
-    fn level(&mut self, level: u8) -> &mut Ranges {
+    pub(super) fn level(&mut self, level: u8) -> &mut Ranges {
         if level == 0 { &mut self.lowest } else { self.higher.entry(level).or_default() }
     }
 
-    /// Tells storage.
-    pub(super) fn forget(&self, queue: &Queue) {
-        if !self.lowest.as_slice().is_empty() || !self.higher.is_empty() {
-            self.stage(queue, &mut queue.engine.stage());
+    /// The entry of a quorum queue which says that these messages are gone.
+    pub(super) fn entry(&self, how: Departure) -> Vec<u8> {
+        how.encode(self.parts().filter(|(level, _)| *level != returns::LEVEL))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.lowest.as_slice().is_empty() && self.higher.is_empty()
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Adds what another one has.
+    pub(super) fn absorb(&mut self, other: &Self) {
+        for (level, ranges) in other.parts() {
+            for range in ranges {
+                self.level(level).add_range(range.clone());
+            }
         }
+        self.bytes = self.bytes.saturating_add(other.bytes);
     }
 
     /// Tells storage, as part of a group.
-    pub(super) fn stage(&self, queue: &Queue, staging: &mut Staging<'_>) {
-        for (log, ranges) in self.ranges(queue) {
-            staging.settle(log, ranges);
+    pub(super) fn stage(&self, queue: QueueId, staging: &mut Staging<'_>) {
+        for (level, ranges) in self.parts() {
+            staging.settle(LogId(queue.level(level)), ranges);
         }
     }
 
-    fn ranges(&self, queue: &Queue) -> impl Iterator<Item = (LogId, &[RangeInclusive<u64>])> {
-        let id = queue.record.id;
+    /// What there is of each level.
+    pub(super) fn parts(&self) -> impl Iterator<Item = (u8, &[RangeInclusive<u64>])> {
         let higher = self.higher.iter().map(|(level, ranges)| (*level, ranges));
         let all = std::iter::once((0, &self.lowest)).chain(higher);
-        all.map(move |(level, ranges)| (LogId(id.level(level)), ranges.as_slice()))
+        all.map(|(level, ranges)| (level, ranges.as_slice())).filter(|(_, ranges)| !ranges.is_empty())
     }
 }
 
@@ -115,7 +135,7 @@ impl Queue {
         for delivery in settled {
             state.settle(delivery, &mut forgotten);
         }
-        forgotten.forget(self);
+        self.let_go(state, &forgotten, Departure::Settled);
         state.credit(settled.iter().map(|delivery| delivery.consumer));
         self.settle_down(state, out);
         self.account(state);
@@ -149,7 +169,7 @@ impl Queue {
                 self.give_up(&mut state, parcel, reason, &mut forgotten, out);
             }
         }
-        forgotten.forget(self);
+        self.let_go(&mut state, &forgotten, Departure::GivenUp(reason));
         self.settle_down(&mut state, out);
         self.account(&mut state);
     }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use model::{Message, Outcome};
 use storage::{Engine, Lsn};
 
-use super::{Amount, Effects, Queue, Settled, State, locked::Locked, settling::Forgotten};
-use crate::counts::Consumed;
+use super::{Amount, Departure, Effects, Queue, Settled, State, locked::Locked, settling::Forgotten};
+use crate::{counts::Consumed, dead_letter::Reason, topology::QueueKind};
 
 /// A message for queues, each of which appears once.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(crate) struct Transfer {
     /// Deliveries that are done with; somebody waits for that to be durable.
     pub(crate) settled: Vec<(Arc<Queue>, Settled, Outcome)>,
     /// What queues have given up already, but for its place in their logs.
-    pub(crate) given_up: Vec<(Arc<Queue>, Forgotten)>,
+    pub(crate) given_up: Vec<(Arc<Queue>, Forgotten, Reason)>,
 }
 
 /// A queue is gone, or it refuses what it has no room for.
@@ -83,11 +83,16 @@ impl Transfer {
             }
         }
         let Some(mut staging) = staging else { return Lsn(0) };
-        for Member { queue, forgotten, .. } in &members.0 {
-            forgotten.stage(queue, &mut staging);
+        for Member { queue, state, forgotten, .. } in &mut members.0 {
+            queue.stage_departure(state, forgotten, Departure::Settled, &mut staging);
         }
-        for (queue, forgotten) in &self.given_up {
-            forgotten.stage(queue, &mut staging);
+        for (queue, forgotten, reason) in &self.given_up {
+            match members.find(queue) {
+                Some(Member { state, .. }) => {
+                    queue.stage_departure(state, forgotten, Departure::GivenUp(*reason), &mut staging);
+                }
+                None => forgotten.stage(queue.record.id, &mut staging),
+            }
         }
         if !self.settled.is_empty() {
             staging.hurry();
@@ -97,7 +102,11 @@ impl Transfer {
 
     fn lock(&self) -> Members<'_> {
         let arrivals = self.publishes.iter().chain(&self.letters).flat_map(|arrival| arrival.queues.iter());
-        let mut queues: Vec<_> = arrivals.chain(self.settled.iter().map(|(queue, ..)| queue)).collect();
+        let settled = self.settled.iter().map(|(queue, ..)| queue);
+        // In a quorum queue that is an entry, numbered under its lock.
+        let given_up = self.given_up.iter().map(|(queue, ..)| queue);
+        let given_up = given_up.filter(|queue| queue.record.kind == QueueKind::Quorum);
+        let mut queues: Vec<_> = arrivals.chain(settled).chain(given_up).collect();
         queues.sort_unstable_by_key(|queue| queue.record.id);
         queues.dedup_by_key(|queue| queue.record.id);
         let members = queues.into_iter().map(|queue| Member {

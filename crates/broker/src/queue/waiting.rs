@@ -106,7 +106,7 @@ impl Queue {
                 let mut forgotten = Forgotten::default();
                 forgotten.add(&parcel.ticket, &mut state.returns);
                 let mut staging = self.engine.stage();
-                forgotten.stage(self, &mut staging);
+                forgotten.stage(self.record.id, &mut staging);
                 staging.hurry();
                 Cancelled::Gone(staging.lsn())
             })

@@ -18,6 +18,7 @@ mod cold;
 mod counting;
 mod credit;
 mod delayed;
+mod departures;
 mod durability;
 mod exchanges;
 mod leaving;

@@ -50,6 +50,15 @@ impl Staging<'_> {
     /// If the index is not above all that were appended to the log before, or is the highest number, or the log is
     /// volatile.
     pub fn append(&mut self, log: LogId, entry: Entry<'_>) {
+        self.append_unhurried(log, entry);
+        self.is_urgent = true;
+    }
+
+    /// The same for an entry that nobody need wait for.
+    ///
+    /// # Panics
+    /// As [`Staging::append`].
+    pub fn append_unhurried(&mut self, log: LogId, entry: Entry<'_>) {
         assert!(!log.is_volatile(), "log {log:?} is never in the WAL");
         assert!(entry.index < u64::MAX, "no index comes after the highest number");
         let payload = entry.head.len() + entry.body.len();
@@ -62,7 +71,6 @@ impl Staging<'_> {
         let len = u32::try_from(payload).unwrap_or_else(|_| unreachable!("bounded by the group"));
         state.slots.push(Slot { index: entry.index, lsn, offset, len });
         self.note(log);
-        self.is_urgent = true;
     }
 
     /// Removes entries, whatever the reason. Unknown and settled indexes are passed over. Nobody need wait for it.
