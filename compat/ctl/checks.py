@@ -228,6 +228,7 @@ def main() -> None:
         pipes(shell)
         connection.close()
         insight.peek(shell, own, verdict)
+        insight.delayed(own, verdict)
         insight.why(shell, own, verdict)
         insight.limits(shell, verdict)
         insight.logs(shell, own, verdict)

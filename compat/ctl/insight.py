@@ -1,10 +1,12 @@
 """What RabbitMQ's tools lack: why, peek, limits, config, top, check; and what of a node can be changed while it runs."""
 
+import http.client
 import json
 import os
 import random
 import re
 import shutil
+import socket
 import subprocess
 import threading
 import time
@@ -88,6 +90,35 @@ def peek(shell, own: Own, verdict) -> None:
     for kind in ("classic", "quorum", "stream"):
         shell.call(["rabbitmqctl", "delete_queue", f"peek.{kind}"])
     shell.call(["rabbitmqctl", "delete_user", "reader"])
+
+
+def delayed(own: Own, verdict) -> None:
+    """What waits in an exchange is the operator's to see and to take out, who is nobody with permissions."""
+    connection = connect(own)
+    channel = connection.channel()
+    channel.exchange_declare("late", "x-delayed-message", durable=True, arguments={"x-delayed-type": "fanout"})
+    channel.confirm_delivery()
+    for number in range(3):
+        properties = pika.BasicProperties(delivery_mode=2, message_id=str(number), headers={"x-delay": 3_600_000})
+        channel.basic_publish("late", "", b"x", properties)
+
+    def ask(method: str, path: str):
+        link = http.client.HTTPConnection("localhost", timeout=10)
+        link.sock = socket.socket(socket.AF_UNIX)
+        link.sock.connect(str(own.data / "harefoot.sock"))
+        link.request(method, f"/api/harefoot/delayed/%2F/late{path}")
+        answer = link.getresponse()
+        said = answer.read()
+        return answer.status, json.loads(said) if said else None
+
+    status, page = ask("GET", "")
+    names = [item["properties"]["message_id"] for item in page.get("items", [])]
+    verdict("delayed/operator-lists", (status, names) == (200, ["0", "1", "2"]), (status, page))
+    status, _ = ask("DELETE", f"/{page['items'][1]['id']}" if status == 200 else "/1")
+    verdict("delayed/operator-cancels", status == 204 and ask("GET", "")[1].get("messages") == 2, status)
+    verdict("delayed/operator-cancels-all", ask("DELETE", "") == (200, {"cancelled": 2}))
+    channel.exchange_delete("late")
+    connection.close()
 
 
 def why(shell, own: Own, verdict) -> None:
