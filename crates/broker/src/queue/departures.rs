@@ -1,4 +1,4 @@
-//! How messages leave a quorum queue: by entries of its log, like everything that happens to it (decision 19).
+//! How messages leave a quorum queue: by entries of its log, like everything that happens to it (decision 20).
 //!
 //! A batch of messages that are gone is one entry in the log of what is no message. In memory they are gone at once. Their own
 //! records, and those of their returns, go with the next *snapshot*: what is live after it, with the number of the next entry,

@@ -1,4 +1,4 @@
-//! The entries of a replicated queue: what is put before what its logs hold (decisions 13 and 19).
+//! The entries of a replicated queue: what is put before what its logs hold (decisions 13 and 20).
 //!
 //! All records of a replicated queue, whatever their level, are numbered in one row: a number is the index of an entry. Each
 //! says of which kind it is and in which term it was made.
