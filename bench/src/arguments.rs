@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -58,6 +58,9 @@ pub(crate) struct BenchArguments {
     /// Its data folder, for the size of a backlog on disk.
     #[arg(long, value_name = "DIR")]
     pub(crate) rival_data: Option<PathBuf>,
+    /// A running NATS server, for its latency beside ours in k1k and k10k.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) nats: Option<SocketAddr>,
     /// Type of the queue in b, c and c2, such as quorum or stream.
     #[arg(long, value_name = "TYPE")]
     pub(crate) queue_type: Option<String>,

@@ -11,6 +11,7 @@ pub(crate) struct Meter {
     broker: Usage,
     driver: Usage,
     busy: Duration,
+    written_bytes: u64,
 }
 
 /// What was used between two moments.
@@ -21,6 +22,7 @@ pub(crate) struct Cost {
     pub(crate) driver_cpu: Duration,
     /// Cores that neither broker nor driver used, on average.
     pub(crate) others_cores: f64,
+    /// By anybody.
     pub(crate) written_bytes: u64,
     /// At the end.
     pub(crate) resident_bytes: u64,
@@ -32,6 +34,7 @@ impl Meter {
             broker: usage::of_tree(pid)?,
             driver: usage::of_self()?,
             busy: usage::machine_busy()?,
+            written_bytes: usage::disks_written_bytes()?,
             at: Instant::now(),
         })
     }
@@ -47,7 +50,7 @@ impl Meter {
             broker_cpu,
             driver_cpu,
             others_cores: others.as_secs_f64() / elapsed.as_secs_f64().max(1e-9),
-            written_bytes: later.broker.written_bytes.saturating_sub(self.broker.written_bytes),
+            written_bytes: later.written_bytes.saturating_sub(self.written_bytes),
             resident_bytes: later.broker.resident_bytes,
         }
     }

@@ -14,14 +14,14 @@ use anyhow::Context as _;
 
 use crate::{
     arguments::BenchArguments,
-    flow::{self, Sample},
+    flow::{self, Pace, Sample},
     report::{Cell, Report, number::Unit},
     scenario::{
         R1K, R16K, R128, Reference, Scenario, backlog, declare,
         disk::{self, Syncs},
         growth, idle, restart, traffic,
     },
-    system::{Harefoot, Mode, Target},
+    system::{Harefoot, Mode, Target, nats},
 };
 
 /// Long enough for a rate, short beside the scenarios that are compared with it.
@@ -119,6 +119,14 @@ impl Bench {
                 Ok(()) => {}
                 Err(error) => self.fail(scenario, &whose, &error),
             }
+        }
+        if let Some(address) = self.arguments.nats
+            && let Some(flow) = traffic::flow(scenario, None)
+            && let Pace::PerSecond(per_second) = flow.pace
+        {
+            let latencies = nats::run(address, flow.body_bytes, per_second, self.arguments.timing())?;
+            let cells = traffic::quantiles("latency", &latencies);
+            self.tell(&self.title(scenario), "NATS", "", &cells);
         }
         if scenario.shows_relay() {
             self.show_relay(scenario)?;

@@ -1,6 +1,7 @@
 //! What is measured: our broker, a rival, the relay. Each is reached by a [`Target`].
 
 mod harefoot;
+pub(crate) mod nats;
 mod relay;
 
 use std::{

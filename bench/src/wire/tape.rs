@@ -45,6 +45,19 @@ impl Tape {
         Ok(tape)
     }
 
+    /// A tape of one message, which is its body between something before and something behind it.
+    pub(crate) fn framed(before: &[u8], body_bytes: usize, behind: &[u8]) -> Self {
+        let mut tape = Self { bytes: Vec::new(), starts: vec![0], bodies: Vec::new() };
+        while tape.bytes.len() < TAPE_BYTES_MIN {
+            tape.bytes.extend_from_slice(before);
+            tape.bodies.push(tape.bytes.len());
+            tape.bytes.resize(tape.bytes.len() + body_bytes, b'x');
+            tape.bytes.extend_from_slice(behind);
+            tape.starts.push(tape.bytes.len());
+        }
+        tape
+    }
+
     /// How many messages the ring has.
     pub(crate) fn messages(&self) -> usize {
         self.bodies.len()

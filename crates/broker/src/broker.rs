@@ -22,6 +22,7 @@ use crate::{
     attempts::Attempts,
     census::Census,
     client::Client,
+    client::routes::KeptRoutes,
     connected::{Connected, Register, Totals},
     counts::{Ledgers, NodeCounts, Sums},
     dead_letter::{self, Letter},
@@ -102,6 +103,7 @@ pub struct Broker {
     pub(crate) memory: Arc<Memory>,
     pub(crate) alarms: Alarms,
     pub(crate) durability: Durability,
+    pub(crate) kept_routes: Arc<KeptRoutes>,
     pub(crate) topology: RwLock<Topology>,
     metadata: Mutex<Metadata>,
     /// The position of the last metadata entry: who finds what it asked for already there waits for that.
@@ -145,6 +147,7 @@ impl Broker {
             memory,
             alarms: Alarms::default(),
             durability: Durability::default(),
+            kept_routes: Arc::default(),
             metadata_last: AtomicU64::new(metadata.last.0),
             metadata: Mutex::new(metadata),
             permission_epoch: Arc::clone(topology.permission_epoch()),

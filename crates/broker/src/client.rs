@@ -38,7 +38,7 @@ mod login;
 mod overdue;
 mod publish;
 mod replies;
-mod routes;
+pub(crate) mod routes;
 mod telling;
 mod trace;
 mod transact;
@@ -108,6 +108,7 @@ impl Client {
         seed: [u8; 16],
     ) -> Self {
         Self {
+            routes: Routes::new(&broker.kept_routes),
             broker,
             id,
             is_loopback,
@@ -126,7 +127,6 @@ impl Client {
             sessions: BTreeMap::new(),
             events: VecDeque::new(),
             publishes: Publishes::default(),
-            routes: Routes::default(),
             effects: Effects::default(),
             scratch: Scratch::default(),
             mail: Mail::default(),

@@ -3,7 +3,13 @@
 //! A route is good while the epochs of the exchanges it went through and of the permissions are what they were, and
 //! none of its queues is deleted. Addresses that led nowhere are not kept: a queue may appear any time.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use foldhash::fast::FixedState;
 
@@ -13,13 +19,21 @@ use crate::{
     route::Route,
 };
 
-/// Addresses kept; beyond, all are forgotten.
-const ROUTES_MAX: usize = 512;
+/// Addresses that a connection keeps; beyond, it forgets all.
+const ROUTES_MAX: usize = 16 * 1024;
+/// Addresses that all connections keep, some 64 MiB; beyond, each keeps [`FEW`].
+const ALL_ROUTES_MAX: usize = 256 * 1024;
+const FEW: usize = 64;
+
+/// How many addresses all connections keep.
+#[derive(Debug, Default)]
+pub(crate) struct KeptRoutes(AtomicUsize);
 
 /// See the module's documentation.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Routes {
-    known: HashMap<Box<[u8]>, Arc<Known>, FixedState>,
+    known: HashMap<Arc<[u8]>, Arc<Known>, FixedState>,
+    all: Arc<KeptRoutes>,
     /// The one that was found last: most publishers have one address.
     last: Option<Arc<Known>>,
     /// The exchanges that were published to.
@@ -32,7 +46,7 @@ pub(super) type Found = (Arc<[Arc<Queue>]>, Option<Origin>);
 /// Where an address leads, with everything that this depends on.
 #[derive(Debug)]
 struct Known {
-    address: Box<[u8]>,
+    address: Arc<[u8]>,
     queues: Arc<[Arc<Queue>]>,
     origin: Option<Origin>,
     route: Route,
@@ -48,6 +62,10 @@ impl Known {
 }
 
 impl Routes {
+    pub(super) fn new(all: &Arc<KeptRoutes>) -> Self {
+        Self { known: HashMap::default(), all: Arc::clone(all), last: None, origins: Origins::default() }
+    }
+
     /// The queues that an address leads to, if that is known and still true, and its exchange.
     pub(super) fn find(&mut self, address: &[u8], permissions_epoch: u64) -> Option<Found> {
         if self.last.as_ref().is_none_or(|last| *last.address != *address) {
@@ -58,7 +76,9 @@ impl Routes {
             return Some((Arc::clone(&known.queues), known.origin));
         }
         self.last = None;
-        self.known.remove(address);
+        if self.known.remove(address).is_some() {
+            self.all.0.fetch_sub(1, Ordering::Relaxed);
+        }
         None
     }
 
@@ -67,8 +87,7 @@ impl Routes {
         let counts = route.origin.as_ref()?;
         self.origins.find(counts).or_else(|| {
             // What is known refers to what is forgotten here.
-            self.known.clear();
-            self.last = None;
+            self.forget();
             self.origins.clear();
             self.origins.find(counts)
         })
@@ -82,10 +101,66 @@ impl Routes {
         route: Route,
         permissions_epoch: u64,
     ) {
-        if self.known.len() >= ROUTES_MAX {
-            self.known.clear();
+        let is_shared_out = self.all.0.load(Ordering::Relaxed) >= ALL_ROUTES_MAX;
+        if self.known.len() >= if is_shared_out { FEW } else { ROUTES_MAX } {
+            self.forget();
         }
-        let known = Known { address: address.into(), queues, origin, route, permissions_epoch };
-        self.known.insert(address.into(), Arc::new(known));
+        let address: Arc<[u8]> = address.into();
+        let known = Known { address: Arc::clone(&address), queues, origin, route, permissions_epoch };
+        if self.known.insert(address, Arc::new(known)).is_none() {
+            self.all.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn forget(&mut self) {
+        self.all.0.fetch_sub(self.known.len(), Ordering::Relaxed);
+        self.known.clear();
+        self.last = None;
+    }
+}
+
+impl Drop for Routes {
+    fn drop(&mut self) {
+        self.forget();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keep(routes: &mut Routes, numbers: std::ops::Range<usize>) {
+        for number in numbers {
+            routes.keep(&number.to_le_bytes(), (Arc::from([]), None), Route::default(), 0);
+        }
+    }
+
+    fn knows(routes: &mut Routes, number: usize) -> bool {
+        routes.find(&number.to_le_bytes(), 0).is_some()
+    }
+
+    #[test]
+    fn a_connection_keeps_so_many_and_gives_back_what_it_forgets() {
+        let all = Arc::new(KeptRoutes::default());
+        let (mut one, mut other) = (Routes::new(&all), Routes::new(&all));
+        keep(&mut one, 0..ROUTES_MAX);
+        keep(&mut other, 0..10);
+        assert!((0..ROUTES_MAX).all(|number| knows(&mut one, number)));
+        assert_eq!(all.0.load(Ordering::Relaxed), ROUTES_MAX + 10);
+        assert!(one.find(&0_usize.to_le_bytes(), 1).is_none(), "the permissions are others");
+        assert_eq!(all.0.load(Ordering::Relaxed), ROUTES_MAX + 9);
+        keep(&mut one, ROUTES_MAX..ROUTES_MAX + 2);
+        assert!(!knows(&mut one, 1) && knows(&mut one, ROUTES_MAX + 1));
+        drop(one);
+        assert_eq!(all.0.load(Ordering::Relaxed), 10);
+    }
+
+    #[test]
+    fn when_all_keep_many_each_keeps_few() {
+        let all = Arc::new(KeptRoutes(AtomicUsize::new(ALL_ROUTES_MAX)));
+        let mut routes = Routes::new(&all);
+        keep(&mut routes, 0..1000);
+        assert!(all.0.load(Ordering::Relaxed) <= ALL_ROUTES_MAX + FEW);
+        assert!(knows(&mut routes, 999));
     }
 }
