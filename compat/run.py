@@ -106,7 +106,7 @@ def drive(client: Client, options: argparse.Namespace) -> Row:
             code, text = call(fill(client.command, places), cwd, env, client.seconds, log)
         else:
             tls = Tls(cwd / client.certificates, client.certificate_wanted, client.tls_port) if client.certificates else None
-            with Session(options.binary, options.broker, client.port, LOGS / f"{client.name}.broker.log", tls) as broker:
+            with Session(options.binary, options.broker, client.port, LOGS / f"{client.name}.broker.log", tls, client.http) as broker:
                 env.update(broker.variables())
                 spoken = {**places, **{key.lower(): value for key, value in broker.variables().items()}}
                 env.update({key: fill([value], spoken)[0] for key, value in client.env.items()})

@@ -181,8 +181,8 @@ class Tls:
 class Session:
     """The broker for one client, as a context: our own process, or the one that `--broker` names."""
 
-    def __init__(self, binary: Path, uri: str, port: int, log: Path, tls: Tls | None = None):
-        self.tls, self.tls_port = tls, 0
+    def __init__(self, binary: Path, uri: str, port: int, log: Path, tls: Tls | None = None, http: int = 0):
+        self.tls, self.tls_port, self.http = tls, 0, http
         self.uri, self.wanted_port, self.log, self.binary = uri, port, log, binary
         self.own: Own | None = None
         self.forward: Forward | None = None
@@ -203,7 +203,7 @@ class Session:
             if self.tls:
                 self.tls_port, config = self.tls.port or free_port(), Path(self.folder) / "node.conf"
                 config.write_text(furnish(self.tls.certificates, self.tls_port, self.tls.certificate_wanted))
-            self.own = Own(self.binary, Path(self.folder) / "data", self.wanted_port, self.log, config)
+            self.own = Own(self.binary, Path(self.folder) / "data", self.wanted_port, self.log, config, self.http)
             try:
                 self.own.start()
             except BrokerError:

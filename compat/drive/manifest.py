@@ -41,6 +41,8 @@ class Client:
     checkout: str = ""
     # Suites that cannot be told a port.
     port: int = 0
+    # Where the HTTP API is, for suites that want it (0: nowhere).
+    http: int = 0
     # A folder below the source where certificates are put for a node that speaks TLS too, on {amqps_port}.
     certificates: str = ""
     # Whether that node lets in only who shows one, and where it has to be (0: anywhere).

@@ -15,6 +15,8 @@ from .manifest import ROOT, Client
 CHECK = re.compile(r"^(ok|FAIL|skip) ([A-Za-z0-9_./-]+)(?:: (.*))?$")
 # How the languages of those tell that nobody has caught an exception.
 DEATH = re.compile(r"Traceback \(most recent call last\)|(\S+:\d+:.* )?\(?[A-Za-z_.:]*(Error|Exception|error)\b|Exception in thread|PHP Fatal error|panic:")
+# What ends with this code has said of each test what became of it; else 1.
+FAILED = {"cargo": 101}
 GO = re.compile(r"^\s*--- (PASS|FAIL|SKIP): (\S+) \(")
 CARGO = re.compile(r"^test (\S+)(?: - should panic)? \.\.\. (ok|FAILED|ignored)")
 TAP = re.compile(r"^(\s*)(ok|not ok) \d+ - (.*?)(?: # (SKIP|TODO)(.*))?$")
@@ -121,7 +123,7 @@ def read(client: Client, text: str, report: Path, code: int) -> Verdicts:
                 verdicts.put(name, "FAIL", "not reported")
     if verdicts.count() == 0:
         verdicts.put("(run)", "FAIL", f"no verdict was printed, exit {code}: {last_line(text)}")
-    elif code != 0 and (not verdicts.failed or code != 1 or has_died(client, text)):
+    elif code != 0 and (not verdicts.failed or code != FAILED.get(client.reader, 1) or has_died(client, text)):
         verdicts.put("(run)", "FAIL", f"exit {code}: {last_line(text)}")
     return verdicts
 

@@ -34,6 +34,7 @@ mod consumers;
 mod definitions;
 mod delayed;
 mod exchanges;
+mod features;
 mod health;
 mod limits;
 mod messages;
@@ -292,10 +293,10 @@ impl Api {
     }
 
     /// Changes the metadata as the caller wishes, and waits until that is on disk.
-    fn change(
+    fn change<Entries: IntoIterator<Item = Entry>>(
         &self,
         call: &Call,
-        wish: impl FnOnce(&Topology) -> Result<Option<Entry>, Invalid>,
+        wish: impl FnOnce(&Topology) -> Result<Entries, Invalid>,
     ) -> Result<(), Problem> {
         let position = self.broker.change_all(Some(&call.caller.user), self.world.now_ms(), |topology| {
             wish(topology).map(Vec::from_iter).map_err(|invalid| of_invalid(&invalid))

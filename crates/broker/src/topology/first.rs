@@ -24,13 +24,12 @@ impl First {
     /// RabbitMQ's: `guest` with password `guest`, an administrator, in the vhost `/`.
     pub fn guest() -> Self {
         let name = |text| Name::parse(text).unwrap_or_default();
-        let all = || ".*".to_owned();
         Self {
             user: name("guest"),
             password: Secret::new("guest"),
             tags: vec![name("administrator")],
             vhost: name("/"),
-            permissions: PermissionPatterns { configure: all(), write: all(), read: all() },
+            permissions: PermissionPatterns::all(),
         }
     }
 }

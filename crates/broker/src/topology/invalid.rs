@@ -41,7 +41,7 @@ pub enum Invalid {
     #[error("no policy provided")]
     EmptyPolicy,
     /// A key that no policy of this side has.
-    #[error("{key} is not a recognised policy setting")]
+    #[error("{key} is not recognised as a policy setting")]
     UnknownPolicyKey {
         /// The key.
         key: String,

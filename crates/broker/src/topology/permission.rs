@@ -28,6 +28,14 @@ pub struct PermissionPatterns {
     pub read: String,
 }
 
+impl PermissionPatterns {
+    /// Everything.
+    pub fn all() -> Self {
+        let all = || ".*".to_owned();
+        Self { configure: all(), write: all(), read: all() }
+    }
+}
+
 /// The two patterns of a user on a topic exchange.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -12,18 +12,37 @@ use crate::{
     list::{self, Row},
     problem::Problem,
     reply::{Answer, Reply},
+    world::Identity,
 };
 
 /// RabbitMQ's global parameter with the name of the cluster.
 const CLUSTER_NAME: &str = "cluster_name";
-/// What exists here, of what RabbitMQ asks its nodes for. All of it, always: there is nothing to enable.
-const FEATURES: [&str; 6] = [
-    "classic_queue_type_delivery_support",
-    "direct_exchange_routing_v2",
-    "quorum_queue",
-    "stream_queue",
-    "user_limits",
-    "virtual_host_metadata",
+/// RabbitMQ's parts of a node's memory that are Erlang's alone, or not told apart here.
+const MEMORY_UNTOLD: [&str; 24] = [
+    "allocated_unused",
+    "atom",
+    "code",
+    "connection_channels",
+    "connection_other",
+    "connection_readers",
+    "connection_writers",
+    "metadata_store",
+    "metadata_store_ets",
+    "metrics",
+    "mgmt_db",
+    "mnesia",
+    "msg_index",
+    "other_ets",
+    "other_proc",
+    "plugins",
+    "queue_procs",
+    "quorum_ets",
+    "quorum_queue_dlx_procs",
+    "quorum_queue_procs",
+    "reserved_unallocated",
+    "stream_queue_coordinator_procs",
+    "stream_queue_procs",
+    "stream_queue_replica_reader_procs",
 ];
 
 pub(super) fn overview(api: &Api, call: &Call) -> Answer {
@@ -191,25 +210,36 @@ fn state(api: &Api) -> Json {
         "run_queue": 0,
         "exchange_types": exchange_types(),
         "auth_mechanisms": [],
-        "applications": [],
+        "applications": applications(&api.identity),
         "contexts": contexts(api),
         "enabled_plugins": ["rabbitmq_management"],
         "cluster_links": [],
     })
 }
 
+/// What runs, with its version: tools look for RabbitMQ's.
+fn applications(identity: &Identity) -> Json {
+    json!([
+        { "name": "harefoot", "description": "Harefoot", "version": identity.version },
+        { "name": "rabbit", "description": "What Harefoot is compatible with", "version": identity.rabbitmq_version },
+    ])
+}
+
 pub(super) fn memory(api: &Api, call: &Call) -> Answer {
     known(api, call)?;
     let usage = api.world().usage();
     let messages = api.broker().memory().resident();
-    Ok(Reply::Object(json!({
-        "memory": {
-            "messages": messages,
-            "other": usage.memory_bytes.saturating_sub(messages),
-            "strategy": "rss",
-            "total": { "rss": usage.memory_bytes, "allocated": usage.memory_bytes, "erlang": 0 },
-        },
-    })))
+    let total = usage.memory_bytes;
+    let mut memory = json!({
+        "binary": messages,
+        "other_system": total.saturating_sub(messages),
+        "strategy": "rss",
+        "total": { "rss": total, "allocated": total, "erlang": total },
+    });
+    if let Some(memory) = memory.as_object_mut() {
+        memory.extend(MEMORY_UNTOLD.map(|part| (part.to_owned(), json!(0))));
+    }
+    Ok(Reply::Object(json!({ "memory": memory })))
 }
 
 /// There are no plugins with pages of their own.
@@ -220,18 +250,6 @@ pub(super) fn extensions(_: &Api, _: &Call) -> Answer {
 pub(super) fn version(api: &Api, _: &Call) -> Answer {
     Ok(Reply::Object(json!({
         "version": api.identity.rabbitmq_version, "product_name": "Harefoot", "product_version": api.identity.version,
-    })))
-}
-
-pub(super) fn feature_flags(_: &Api, _: &Call) -> Answer {
-    Ok(Reply::values(FEATURES.map(|name| {
-        (
-            name.to_owned(),
-            json!({
-                "name": name, "state": "enabled", "stability": "required", "desc": "", "doc_url": "",
-                "provided_by": "harefoot",
-            }),
-        )
     })))
 }
 

@@ -1,6 +1,6 @@
 //! `/api/permissions` and `/api/topic-permissions`.
 
-use broker::topology::{Invalid, PermissionPatterns, TopicPatterns};
+use broker::topology::{Invalid, PermissionPatterns, TopicPatterns, Topology};
 use model::Name;
 use serde_json::{Value as Json, json};
 
@@ -85,12 +85,20 @@ pub(super) fn one(api: &Api, call: &Call) -> Answer {
 /// Those of a user in a vhost, on one exchange if the path names it.
 pub(super) fn topic_one(api: &Api, call: &Call) -> Answer {
     let (wanted_vhost, wanted_user) = (api.vhost(call, 1)?, user(api, call, 2)?);
+    if !has_topic(&api.broker().topology().read(), &wanted_vhost, &wanted_user) {
+        return Err(Problem::NotFound);
+    }
     let exchange = call.path.get(3).map(|text| name(text)).transpose()?;
     topic_rows(api, |user, vhost, other| {
         *user == wanted_user
             && *vhost == wanted_vhost
             && exchange.as_ref().is_none_or(|wanted| wanted == other)
     })
+}
+
+/// RabbitMQ: who has none at all in a vhost has nothing to show or clear, whatever the exchange.
+fn has_topic(topology: &Topology, vhost: &Name, user: &Name) -> bool {
+    topology.all_topic_permissions().any(|(one, other, ..)| one == user && other == vhost)
 }
 
 pub(super) fn patterns(body: &Object) -> Result<PermissionPatterns, Problem> {
@@ -151,6 +159,9 @@ pub(super) fn clear_topic(api: &Api, call: &Call) -> Answer {
     let (vhost, user) = (call.name(1)?, call.name(2)?);
     let exchange = call.path.get(3).map(|text| name(text)).transpose()?;
     api.change(call, |topology| {
+        if !has_topic(topology, &vhost, &user) {
+            return Err(Invalid::NotFound { name: user.clone() });
+        }
         topology.clear_topic_permissions(&user, &vhost, exchange.as_ref()).map(Some)
     })?;
     Ok(Reply::Done)

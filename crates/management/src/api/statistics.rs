@@ -107,13 +107,26 @@ const USED: &[Line] = &[
 ];
 
 /// What Erlang's processes have and tools read: nothing is collected here.
-#[derive(Clone, Copy, Default, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Garbage {
     fullsweep_after: u32,
     max_heap_size: u32,
     min_bin_vheap_size: u32,
     min_heap_size: u32,
     minor_gcs: u32,
+}
+
+impl Default for Garbage {
+    fn default() -> Self {
+        Self {
+            // Erlang: as good as never.
+            fullsweep_after: 65535,
+            max_heap_size: 0,
+            min_bin_vheap_size: 0,
+            min_heap_size: 0,
+            minor_gcs: 0,
+        }
+    }
 }
 
 /// What a call wants to know of counts.

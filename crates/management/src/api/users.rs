@@ -63,8 +63,8 @@ pub(super) fn set(api: &Api, call: &Call) -> Answer {
     Ok(Reply::put(is_new))
 }
 
-/// The password of a body: hashed now, or before, by the algorithm `unsaid` unless it says by which. None at all: nobody can
-/// log in with one.
+/// The password of a body: hashed now, or before, by the algorithm `unsaid` unless it says by which, or is as
+/// long as those of SHA-512 alone are. None at all: nobody can log in with one.
 pub(super) fn password(api: &Api, body: &Object, unsaid: HashAlgorithm) -> Result<PasswordHash, Problem> {
     match (body.text("password")?, body.text("password_hash")?) {
         (Some(_), Some(_)) => Err(Problem::bad("both_password_and_password_hash_are_provided")),
@@ -74,12 +74,16 @@ pub(super) fn password(api: &Api, body: &Object, unsaid: HashAlgorithm) -> Resul
             Ok(PasswordHash::of(&Secret::new(password), [a, b, c, d]))
         }
         (None, Some(hash)) => {
-            let algorithm = match body.get("hashing_algorithm") {
-                None => unsaid,
-                Some(word) => serde_json::from_value(word.clone())
-                    .map_err(|_| Problem::Bad(format!("unknown hashing_algorithm: {word}")))?,
+            let parsed = match body.get("hashing_algorithm") {
+                None => PasswordHash::parse(unsaid, hash)
+                    .or_else(|_| PasswordHash::parse(HashAlgorithm::Sha512, hash)),
+                Some(word) => {
+                    let algorithm = serde_json::from_value(word.clone())
+                        .map_err(|_| Problem::Bad(format!("unknown hashing_algorithm: {word}")))?;
+                    PasswordHash::parse(algorithm, hash)
+                }
             };
-            PasswordHash::parse(algorithm, hash).map_err(|error| Problem::Bad(error.to_string()))
+            parsed.map_err(|error| Problem::Bad(error.to_string()))
         }
     }
 }

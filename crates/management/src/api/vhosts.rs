@@ -2,7 +2,7 @@
 
 use broker::{
     Totals,
-    topology::{QueueKind, VhostSettings},
+    topology::{Entry, PermissionPatterns, QueueKind, Topology, VhostSettings},
 };
 use model::Name;
 use serde_json::{Value as Json, json};
@@ -80,8 +80,20 @@ pub(super) fn set(api: &Api, call: &Call) -> Answer {
     let known = api.broker().topology().read().vhosts().find(|settings| settings.name == vhost).cloned();
     let is_new = known.is_none();
     let settings = settings(known.unwrap_or_else(|| VhostSettings::new(vhost)), &body)?;
-    api.change(call, |topology| topology.set_vhost(settings).map(Some))?;
+    api.change(call, |topology| {
+        let entry = topology.set_vhost(settings.clone())?;
+        let granted = grant_maker(topology, Some(&call.caller.user), &settings.name);
+        Ok([entry].into_iter().chain(granted))
+    })?;
     Ok(Reply::put(is_new))
+}
+
+/// RabbitMQ: whoever makes a vhost may do everything in it. Not one that is there already, and nobody who is no user, like an
+/// operator at the node itself.
+pub(super) fn grant_maker(topology: &Topology, maker: Option<&Name>, vhost: &Name) -> Option<Entry> {
+    let user = maker.filter(|maker| topology.user(maker).is_some())?.clone();
+    let is_new = topology.vhosts().all(|known| known.name != *vhost);
+    is_new.then(|| Entry::SetPermissions { user, vhost: vhost.clone(), patterns: PermissionPatterns::all() })
 }
 
 /// What a body, or definitions, make of settings.

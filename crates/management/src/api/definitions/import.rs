@@ -44,7 +44,7 @@ pub(in crate::api) fn take_in(
     body: &Object,
     vhost: Option<Name>,
 ) -> Result<(), Problem> {
-    let plan = |topology: &Topology| Plan::of(api, topology, body, vhost);
+    let plan = |topology: &Topology| Plan::of(api, user, topology, body, vhost);
     let position = api.broker().change_all(user, api.world().now_ms(), plan)?;
     api.broker().wait_durable(position);
     Ok(())
@@ -53,6 +53,8 @@ pub(in crate::api) fn take_in(
 /// What is to be applied, and what it comes to.
 struct Plan<'a> {
     api: &'a Api,
+    /// Who asked for it.
+    user: Option<&'a Name>,
     topology: Topology,
     entries: Vec<Entry>,
     /// Where everything goes, if it does not go where it says.
@@ -109,10 +111,16 @@ type Step<'a> = fn(&mut Plan<'a>, &Item<'_>) -> Result<(), Problem>;
 
 impl<'a> Plan<'a> {
     /// In RabbitMQ's order: what comes later may need what came before.
-    fn of(api: &'a Api, now: &Topology, body: &Object, vhost: Option<Name>) -> Result<Vec<Entry>, Problem> {
+    fn of(
+        api: &'a Api,
+        user: Option<&'a Name>,
+        now: &Topology,
+        body: &Object,
+        vhost: Option<Name>,
+    ) -> Result<Vec<Entry>, Problem> {
         let topology = now.trial().map_err(|_| Problem::Internal)?;
         let (entries, facts, hashed_by) = (Vec::new(), Vec::new(), hashed_by(body));
-        let mut plan = Self { api, topology, entries, vhost, facts, hashed_by };
+        let mut plan = Self { api, user, topology, entries, vhost, facts, hashed_by };
         let lists: [(&'static str, &'static str, Step<'a>); 10] = [
             ("users", "user", Plan::user),
             ("vhosts", "vhost", Plan::vhost),
@@ -187,8 +195,12 @@ impl<'a> Plan<'a> {
         let mut body = item.body.map("metadata").map_err(|problem| item.problem(problem))?;
         body.extend(item.body.0.clone());
         let settings = vhosts::settings(known, &Object(body)).map_err(|problem| item.problem(problem))?;
+        let granted = vhosts::grant_maker(&self.topology, self.user, &vhost);
         let entry = self.topology.set_vhost(settings);
         self.try_add(item, entry)?;
+        if let Some(entry) = granted {
+            self.add(entry);
+        }
         let map = item.body.map("limits").map_err(|problem| item.problem(problem))?;
         if !map.is_empty() {
             let wanted = limits::vhost_limits(&map).map_err(|problem| item.problem(problem))?;

@@ -7,8 +7,9 @@ use super::{
 };
 use crate::{
     api::{
-        bindings, channels, connections, consumers, definitions, exchanges, health, limits, messages, node,
-        none, openapi, parameters, permissions, policies, queues, sessions, statistics, users, vhosts,
+        bindings, channels, connections, consumers, definitions, exchanges, features, health, limits,
+        messages, node, none, openapi, parameters, permissions, policies, queues, sessions, statistics,
+        users, vhosts,
     },
     login::Right,
 };
@@ -107,9 +108,10 @@ pub(super) const NODE: &[Route] = &[
     monitoring("nodes/{node}/memory").object(node::memory),
     anybody("extensions").list(node::extensions),
     anybody("version").open().object(node::version),
-    anybody("feature-flags").list(node::feature_flags),
-    anybody("deprecated-features").list(none),
-    anybody("deprecated-features/used").list(none),
+    anybody("feature-flags").list(features::flags),
+    administrator("feature-flags/{feature}/enable").put(features::enable, &[], Gives::Nothing),
+    anybody("deprecated-features").list(features::deprecated),
+    anybody("deprecated-features/used").list(features::deprecated_in_use),
     anybody("federation-links").list(none),
     anybody("federation-links/{vhost}").list(none),
     anybody("shovels").list(none),
