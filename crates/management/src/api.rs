@@ -15,6 +15,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, heade
 use model::{Name, Refusal};
 
 use crate::{
+    body::Body,
     call::{Call, Object, Query, parts},
     conversation::no_vhost_access,
     guard::{Guard, Options},
@@ -136,7 +137,7 @@ impl Api {
     }
 
     /// The answer to a body that has more than [`Api::body_bytes_max`].
-    pub fn refuse_body(path: &str) -> Response<Bytes> {
+    pub fn refuse_body(path: &str) -> Response<Body> {
         refuse(&Problem::TooLarge(Self::body_bytes_max(path)))
     }
 
@@ -162,7 +163,7 @@ impl Api {
     }
 
     /// Answers a request whose body is here as a whole. Waits for the disk.
-    pub fn answer(&self, request: &Request<Bytes>, peer: impl Into<Peer>) -> Response<Bytes> {
+    pub fn answer(&self, request: &Request<Bytes>, peer: impl Into<Peer>) -> Response<Body> {
         let outcome = self.outcome(request, peer.into());
         if let Err(Problem::Internal) = &outcome {
             tracing::error!(path = request.uri().path(), "an HTTP request failed inside the broker");
@@ -180,7 +181,7 @@ impl Api {
             Err(problem) => refuse(&problem),
         };
         if request.method() == Method::HEAD {
-            *response.body_mut() = Bytes::new();
+            *response.body_mut() = Bytes::new().into();
         }
         self.guard.protect(request.method(), request.headers(), response.headers_mut());
         response
@@ -320,7 +321,7 @@ fn of_invalid(invalid: &Invalid) -> Problem {
 }
 
 /// Status, body, and a header that goes with them.
-type Shaped = (StatusCode, Option<Bytes>, Option<(HeaderName, String)>);
+type Shaped = (StatusCode, Option<Body>, Option<(HeaderName, String)>);
 
 fn shape(reply: Reply, query: &Query) -> Result<Shaped, Problem> {
     Ok(match reply {
@@ -329,7 +330,7 @@ fn shape(reply: Reply, query: &Query) -> Result<Shaped, Problem> {
                 Some(columns) => list::cut(&object, columns).to_string(),
                 None => object.to_string(),
             };
-            (StatusCode::OK, Some(text.into()), None)
+            (StatusCode::OK, Some(Bytes::from(text).into()), None)
         }
         Reply::List(rows) => (StatusCode::OK, Some(list::shape(rows, query)?.into()), None),
         Reply::Created(location) => {
@@ -339,7 +340,7 @@ fn shape(reply: Reply, query: &Query) -> Result<Shaped, Problem> {
         // RabbitMQ: the word, as JSON.
         Reply::LoggedIn(cookie) => {
             let body = Bytes::from_static(b"\"ok\"");
-            (StatusCode::OK, Some(body), Some((header::SET_COOKIE, cookie)))
+            (StatusCode::OK, Some(body.into()), Some((header::SET_COOKIE, cookie)))
         }
         Reply::LoggedOut(cookie) => (StatusCode::NO_CONTENT, None, Some((header::SET_COOKIE, cookie))),
     })
@@ -352,9 +353,9 @@ fn is_json_wanted(accept: &str) -> bool {
     })
 }
 
-fn respond(status: StatusCode, body: Option<Bytes>) -> Response<Bytes> {
+fn respond(status: StatusCode, body: Option<Body>) -> Response<Body> {
     let has_body = body.is_some();
-    let mut response = Response::new(body.unwrap_or_default());
+    let mut response = Response::new(body.unwrap_or_else(|| Bytes::new().into()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     if has_body {
@@ -364,8 +365,9 @@ fn respond(status: StatusCode, body: Option<Bytes>) -> Response<Bytes> {
     response
 }
 
-fn refuse(problem: &Problem) -> Response<Bytes> {
-    let mut response = respond(problem.status(), problem.body().map(|body| body.to_string().into()));
+fn refuse(problem: &Problem) -> Response<Body> {
+    let body = problem.body().map(|body| Bytes::from(body.to_string()).into());
+    let mut response = respond(problem.status(), body);
     let headers = response.headers_mut();
     match problem {
         Problem::NoCredentials | Problem::LoginFailed => {

@@ -15,6 +15,7 @@
 
 mod api;
 mod arguments;
+mod body;
 mod call;
 mod conversation;
 mod guard;
@@ -31,7 +32,9 @@ mod sessions;
 mod world;
 
 pub use api::{Api, Peer};
+pub use body::Body;
 pub use guard::Options;
+pub use list::Listing;
 pub use samples::TICK_MS;
 pub use world::{
     Certificates, Expires, Explain, Identity, Limit, Listening, Resource, Setting, Source, Threshold, Usage,

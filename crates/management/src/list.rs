@@ -1,10 +1,12 @@
 //! Lists: filtered by name, sorted, paged, cut to columns. Once for all resources.
 //!
 //! A row knows its name; the rest of it is made only if it is shown or sorted by, and is written out at once: a page of 100 of
-//! 100,000 queues costs 100 rows, and all of them cost one row at a time beside their text.
+//! 100,000 queues costs 100 rows. What is written comes in parts, as they are taken: all of 100,000 queues need no more memory
+//! than one part.
 
-use std::{cmp::Ordering, fmt};
+use std::{cmp::Ordering, fmt, vec};
 
+use bytes::Bytes;
 use regex::RegexBuilder;
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
@@ -17,8 +19,11 @@ const COLUMNS_MAX: usize = 256;
 /// Bytes of a compiled regular expression.
 const REGEX_BYTES_MAX: usize = 1024 * 1024;
 
-/// What a row is of.
-pub(crate) trait Item {
+/// Bytes of a part of a list that are written before it is handed out: a row more may be in it. Every page is one part.
+const PART_BYTES: usize = 1024 * 1024;
+
+/// What a row is of. It may be written on another thread than it was found on.
+pub(crate) trait Item: Send {
     fn name(&self) -> &str;
 
     /// All of it, as it is now.
@@ -66,7 +71,7 @@ impl Item for Made {
 
 struct Making<F>(String, F);
 
-impl<T: Serialize, F: Fn() -> T> Item for Making<F> {
+impl<T: Serialize, F: Fn() -> T + Send> Item for Making<F> {
     fn name(&self) -> &str {
         &self.0
     }
@@ -102,7 +107,7 @@ pub(crate) fn put_text(out: &mut Vec<u8>, shown: &impl Serialize) {
 
 impl Row {
     /// A row that is made when it is wanted.
-    pub(crate) fn new<T: Serialize>(name: impl Into<String>, make: impl Fn() -> T + 'static) -> Self {
+    pub(crate) fn new<T: Serialize>(name: impl Into<String>, make: impl Fn() -> T + Send + 'static) -> Self {
         Self(Box::new(Making(name.into(), make)))
     }
 
@@ -122,8 +127,58 @@ struct Page {
     size: usize,
 }
 
+/// The rows that are shown, as text that comes part by part, each row as it is when it is written.
+pub struct Listing {
+    rows: vec::IntoIter<Row>,
+    columns: Option<String>,
+    /// What is written and not handed out yet.
+    part: Vec<u8>,
+    /// What comes behind the last row; None once it has been written.
+    end: Option<Vec<u8>>,
+    has_begun: bool,
+}
+
+impl fmt::Debug for Listing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listing").field("rows", &self.rows.len()).finish_non_exhaustive()
+    }
+}
+
+impl Listing {
+    /// Whether all of it has been handed out.
+    pub fn is_over(&self) -> bool {
+        self.end.is_none()
+    }
+
+    fn write_row(&mut self, Row(item): &Row) {
+        if std::mem::replace(&mut self.has_begun, true) {
+            self.part.push(b',');
+        }
+        match &self.columns {
+            Some(columns) => put_text(&mut self.part, &cut(&item.value(), columns)),
+            None => item.write(&mut self.part),
+        }
+    }
+}
+
+impl Iterator for Listing {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        self.end.as_ref()?;
+        while self.part.len() < PART_BYTES {
+            let Some(row) = self.rows.next() else {
+                self.part.extend(self.end.take().into_iter().flatten());
+                break;
+            };
+            self.write_row(&row);
+        }
+        Some(std::mem::take(&mut self.part).into())
+    }
+}
+
 /// Makes of the rows what the query asks for: an array, or a page with its counts.
-pub(crate) fn shape(mut rows: Vec<Row>, query: &Query) -> Result<Vec<u8>, Problem> {
+pub(crate) fn shape(mut rows: Vec<Row>, query: &Query) -> Result<Listing, Problem> {
     let (page, columns) = (page(query)?, columns(query)?);
     let total = rows.len();
     if page.is_some() {
@@ -151,41 +206,30 @@ pub(crate) fn shape(mut rows: Vec<Row>, query: &Query) -> Result<Vec<u8>, Proble
         rows.reverse();
     }
     let count = window.len();
-    let shown = rows.iter().skip(window.start).take(count);
-    let mut out = Vec::new();
-    if page.is_some() {
-        out.extend_from_slice(b"{\"items\":");
-    }
-    write_all(shown, columns, &mut out);
-    if let Some(page) = page {
-        let counts = json!({
-            "filtered_count": filtered,
-            "item_count": count,
-            "page": page.number,
-            "page_count": filtered.div_ceil(page.size),
-            "page_size": page.size,
-            "total_count": total,
-        });
-        let counts = counts.to_string();
-        out.push(b',');
-        // Behind its brace.
-        out.extend_from_slice(counts.as_bytes().get(1..).unwrap_or_default());
-    }
-    Ok(out)
-}
-
-fn write_all<'a>(rows: impl Iterator<Item = &'a Row>, columns: Option<&str>, out: &mut Vec<u8>) {
-    out.push(b'[');
-    for (at, Row(item)) in rows.enumerate() {
-        if at > 0 {
-            out.push(b',');
+    rows.truncate(window.end);
+    rows.drain(..window.start.min(rows.len()));
+    let (begin, end) = match page {
+        None => ("[", "]".to_owned()),
+        Some(page) => {
+            let counts = json!({
+                "filtered_count": filtered,
+                "item_count": count,
+                "page": page.number,
+                "page_count": filtered.div_ceil(page.size),
+                "page_size": page.size,
+                "total_count": total,
+            });
+            // Its fields stand behind the items.
+            ("{\"items\":[", format!("],{}", counts.to_string().trim_start_matches('{')))
         }
-        match columns {
-            Some(columns) => put_text(out, &cut(&item.value(), columns)),
-            None => item.write(out),
-        }
-    }
-    out.push(b']');
+    };
+    Ok(Listing {
+        rows: rows.into_iter(),
+        columns: columns.map(str::to_owned),
+        part: begin.into(),
+        end: Some(end.into()),
+        has_begun: false,
+    })
 }
 
 /// The columns that are wanted, of which there may be so many: each costs a look for every row.

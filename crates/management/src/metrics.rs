@@ -16,7 +16,7 @@ use broker::Totals;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
-use crate::{Api, call::Query};
+use crate::{Api, body::Body, call::Query};
 
 mod channels;
 mod global;
@@ -78,7 +78,7 @@ impl Scope {
 
 impl Api {
     /// Answers a request to the metrics endpoint, which came in at `local`.
-    pub fn answer_scrape(&self, request: &Request<Bytes>, local: SocketAddr) -> Response<Bytes> {
+    pub fn answer_scrape(&self, request: &Request<Bytes>, local: SocketAddr) -> Response<Body> {
         let is_head = request.method() == Method::HEAD;
         if !is_head && request.method() != Method::GET {
             return empty(StatusCode::METHOD_NOT_ALLOWED);
@@ -91,7 +91,7 @@ impl Api {
             "/metrics/memory-breakdown" => self.memory_breakdown(local),
             _ => return empty(StatusCode::NOT_FOUND),
         };
-        let mut response = Response::new(if is_head { Bytes::new() } else { text.into() });
+        let mut response = Response::new(Body::Whole(if is_head { Bytes::new() } else { text.into() }));
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
         response
     }
@@ -148,8 +148,8 @@ fn detailed(query: &Query) -> Scope {
     }
 }
 
-fn empty(status: StatusCode) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::new());
+fn empty(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Bytes::new().into());
     *response.status_mut() = status;
     response
 }

@@ -5,10 +5,10 @@ use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header, request::Parts};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use management::{Api, Peer};
+use management::{Api, Body, Peer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -16,6 +16,8 @@ use tokio::{
 };
 
 use crate::tls::Gate;
+
+mod parts;
 
 /// How long a client may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -31,6 +33,9 @@ const BODY_BYTES_SMALL: usize = 64 * 1024;
 const BODIES_KIB_MAX: usize = 100 * 1024;
 /// Pause after an accept that failed for want of something that may come back.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// What a response carries: all of it, or parts of a list as they are written.
+type Sent = Either<Full<Bytes>, parts::Parts>;
 
 /// What every connection is served with.
 #[derive(Clone)]
@@ -116,7 +121,7 @@ impl Site {
         Arc::clone(&self.bodies).acquire_many_owned(kibibytes).await.ok().map(Some)
     }
 
-    async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response<Full<Bytes>> {
+    async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response<Sent> {
         let (head, body) = request.into_parts();
         let bytes_max = Api::body_bytes_max(head.uri.path());
         let Some(_room) = self.room(&head, bytes_max).await else {
@@ -126,7 +131,7 @@ impl Site {
         let body = match tokio::time::timeout(BODY_TIMEOUT, body).await {
             Ok(Ok(body)) => body.to_bytes(),
             Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                return Api::refuse_body(head.uri.path()).map(Full::new);
+                return Api::refuse_body(head.uri.path()).map(|body| self.send(body));
             }
             Ok(Err(_)) => return bare(StatusCode::BAD_REQUEST),
             Err(_) => return bare(StatusCode::REQUEST_TIMEOUT),
@@ -140,10 +145,19 @@ impl Site {
             None => api.answer(&request, peer),
         };
         match tokio::task::spawn_blocking(answer).await {
-            Ok(response) => response.map(Full::new),
+            Ok(response) => response.map(|body| self.send(body)),
             Err(error) => {
                 tracing::error!(%error, "an HTTP request could not be answered");
                 bare(StatusCode::INTERNAL_SERVER_ERROR)
+            }
+        }
+    }
+
+    fn send(&self, body: Body) -> Sent {
+        match body {
+            Body::Whole(bytes) => Either::Left(Full::new(bytes)),
+            Body::Parts(first, rest) => {
+                Either::Right(parts::Parts::send(first, rest, Arc::clone(&self.answers)))
             }
         }
     }
@@ -156,8 +170,8 @@ fn announced_bytes(head: &Parts, bytes_max: usize) -> usize {
     length.unwrap_or(if is_chunked { bytes_max } else { 0 }).min(bytes_max)
 }
 
-fn bare(status: StatusCode) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::default());
+fn bare(status: StatusCode) -> Response<Sent> {
+    let mut response = Response::new(Either::Left(Full::default()));
     *response.status_mut() = status;
     response
 }

@@ -60,7 +60,9 @@ fn defined_type(line: &str) -> Option<&str> {
         None => code,
     };
     let (kind, rest) = code.split_once(' ')?;
-    if !KINDS.contains(&kind) {
+    // What a trait of somebody else's wants is named by them.
+    let is_theirs = kind == "type" && line.starts_with(' ') && rest.contains('=');
+    if is_theirs || !KINDS.contains(&kind) {
         return None;
     }
     let end = rest.find(|letter: char| !letter.is_alphanumeric() && letter != '_').unwrap_or(rest.len());

@@ -74,6 +74,7 @@ fn names_have_a_noun_that_says_something() {
     };
     check("crates/a/src/queue.rs", "", &[]);
     check("crates/a/src/data_folder.rs", "pub struct DataFolder;", &[]);
+    check("crates/a/src/queue.rs", "impl Body for Parts {\n    type Data = Bytes;\n}", &[]);
     check("crates/a/src/base64.rs", "", &[]);
     check("crates/a/src/queue_utils.rs", "", &["crates/a/src/queue_utils.rs:0"]);
     check("crates/a/src/common/x.rs", "", &["crates/a/src/common/x.rs:0"]);

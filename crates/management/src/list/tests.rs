@@ -2,7 +2,10 @@
 
 #![expect(clippy::indexing_slicing, reason = "a test may stop where something is wrong")]
 
-use std::{cell::Cell, rc::Rc};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use super::*;
 
@@ -21,8 +24,13 @@ fn names(list: &Json) -> Vec<&str> {
     items.iter().map(|item| item["name"].as_str().unwrap()).collect()
 }
 
+/// All parts of a list.
+fn text(list: Listing) -> Vec<u8> {
+    list.flatten().collect()
+}
+
 fn shaped(query: &str) -> Json {
-    serde_json::from_slice(&shape(rows(), &Query::parse(query)).unwrap()).unwrap()
+    serde_json::from_slice(&text(shape(rows(), &Query::parse(query)).unwrap())).unwrap()
 }
 
 fn problem(query: &str) -> Problem {
@@ -81,16 +89,33 @@ fn columns_are_paths_too() {
 
 #[test]
 fn only_what_is_shown_is_made() {
-    let made = Rc::new(Cell::new(0));
-    let rows = (0..1000).map(|number| {
-        let made = Rc::clone(&made);
-        Row::new(format!("q{number}"), move || {
-            made.set(made.get() + 1);
-            json!({})
+    let made = Arc::new(AtomicUsize::new(0));
+    let shown = text(shape(many(&made), &Query::parse("page=3&page_size=10&sort=name")).unwrap());
+    assert_eq!(names(&serde_json::from_slice(&shown).unwrap()).len(), 10);
+    assert_eq!(made.load(Ordering::Relaxed), 10);
+}
+
+fn many(made: &Arc<AtomicUsize>) -> Vec<Row> {
+    let row = |number: usize| {
+        let (made, name) = (Arc::clone(made), format!("q{number}"));
+        Row::new(name.clone(), move || {
+            made.fetch_add(1, Ordering::Relaxed);
+            json!({ "name": name, "filling": "x".repeat(100) })
         })
-    });
-    shape(rows.collect(), &Query::parse("page=3&page_size=10&sort=name")).unwrap();
-    assert_eq!(made.get(), 10);
+    };
+    (0..10_000).map(row).collect()
+}
+
+#[test]
+fn a_long_list_is_made_part_by_part() {
+    let made = Arc::new(AtomicUsize::new(0));
+    let mut list = shape(many(&made), &Query::parse("sort=name")).unwrap();
+    let first = list.next().unwrap();
+    assert!((PART_BYTES..PART_BYTES + 200).contains(&first.len()), "{} bytes", first.len());
+    assert!(made.load(Ordering::Relaxed) < 10_000 && !list.is_over());
+    let whole = [first.to_vec(), text(list)].concat();
+    assert_eq!(names(&serde_json::from_slice(&whole).unwrap()).len(), 10_000);
+    assert_eq!(made.load(Ordering::Relaxed), 10_000);
 }
 
 #[test]
