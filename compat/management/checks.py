@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT / "compat"))
 
 import beginnings
 import contracts
+import elsewhere
 import metrics
 import pika
 import sessions
@@ -400,6 +401,7 @@ def main() -> int:
             statistics.check(api, broker.port, verdict)
             metrics.check(api, broker.metrics, verdict)
             sessions.check(binary, work, verdict)
+            elsewhere.check(binary, work, verdict)
             beginnings.check(binary, work, verdict)
             rabbitmqadmin(broker, work)
         finally:
