@@ -37,6 +37,7 @@ mod delayed;
 mod exchanges;
 mod features;
 mod health;
+mod input;
 mod limits;
 mod messages;
 mod node;
@@ -54,6 +55,8 @@ mod statistics;
 mod users;
 mod vhosts;
 mod why;
+
+pub use input::read;
 
 /// From where a request comes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -31,7 +31,7 @@ mod samples;
 mod sessions;
 mod world;
 
-pub use api::{Api, Peer};
+pub use api::{Api, Peer, read};
 pub use body::Body;
 pub use guard::Options;
 pub use list::Listing;
