@@ -17,6 +17,7 @@ import insight
 import lines
 import pika
 import prompts
+import reasons
 import transcript
 
 from drive.broker import BrokerError, Own, free_port
@@ -28,7 +29,7 @@ TRANSCRIPTS = [
     "set_policy", "list_policies", "clear_policy", "parameters", "limits", "feature_flags", "misc", "diagnostics",
     "queues_tool", "streams_tool", "plugins", "shovel_federation", "connections_ops", "list_users", "list_vhosts", "list_permissions", "list_user_permissions", "list_exchanges", "list_queues",
     "list_bindings", "list_consumers", "list_connections", "list_channels", "purge_queue", "delete_queue", "status",
-    "cluster_status", "export_definitions", "import_definitions", "clear_permissions", "delete_user", "delete_vhost",
+    "cluster_status", "machine", "export_definitions", "import_definitions", "clear_permissions", "delete_user", "delete_vhost",
 ]
 failed = False
 
@@ -205,6 +206,10 @@ def made_up_lines(shell: Shell) -> None:
     tools = [*TOOLS, "harefoot ctl"]
     wrong = lines.every_command(shell, tools)
     verdict("lines/every-command", not wrong, "\n".join(wrong))
+    wrong = lines.every_list(shell, tools)
+    verdict("lines/every-list-of-no-vhost", not wrong, "\n".join(wrong))
+    wrong = lines.every_envelope(shell, tools)
+    verdict("lines/every-command-with-json", not wrong, "\n".join(wrong))
     wrong = lines.made_up(shell, tools, 700)
     verdict("lines/made-up", not wrong, "\n".join(wrong))
 
@@ -229,7 +234,10 @@ def main() -> None:
         connection.close()
         insight.peek(shell, own, verdict)
         insight.delayed(own, verdict)
-        insight.why(shell, own, verdict)
+        insight.ages(shell, own, verdict)
+        reasons.why(shell, own, verdict)
+        reasons.flow(shell, own, verdict)
+        reasons.limits(shell, own, verdict)
         insight.limits(shell, verdict)
         insight.logs(shell, own, verdict)
         insight.maintenance(shell, own, verdict)
@@ -238,7 +246,7 @@ def main() -> None:
         insight.progress(shell, verdict)
         insight.shells(shell, verdict)
         insight.colours(shell, verdict)
-        insight.encrypted(shell, binary, folder, verdict)
+        insight.encrypted(shell, binary, folder, verdict, reasons.limits_of_node)
         insight.check(shell, binary, folder, verdict)
         insight.speed(shell, verdict)
         made_up_lines(shell)

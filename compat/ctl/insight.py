@@ -1,4 +1,4 @@
-"""What RabbitMQ's tools lack: why, peek, limits, config, top, check; and what of a node can be changed while it runs."""
+"""What RabbitMQ's tools lack: peek, limits, config, top, check; and what of a node can be changed while it runs."""
 
 import http.client
 import json
@@ -31,6 +31,15 @@ def until(done, seconds: float = 20) -> bool:
     return True
 
 
+def listens(port: int) -> bool:
+    """Whether anybody accepts there, whatever is spoken."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+        return True
+    except OSError:
+        return False
+
+
 def result(shell, command, **more):
     """What `--json` tells of a command of our own."""
     words = ["harefoot", "ctl", "--json", *command]
@@ -41,7 +50,28 @@ def connect(own: Own) -> pika.BlockingConnection:
     return pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", own.port))
 
 
+def ages(shell, own: Own, verdict) -> None:
+    """What a queue had when the node started is as old as its publisher says, or older than that; a stream knows its times."""
+    with connect(own) as connection:
+        channel = connection.channel()
+        for kind in ("classic", "quorum", "stream"):
+            channel.queue_declare(f"age.{kind}", durable=True, arguments={"x-queue-type": kind})
+            channel.confirm_delivery()
+            for stamp in (int(time.time()) - 7200, None):
+                channel.basic_publish("", f"age.{kind}", b"x", pika.BasicProperties(delivery_mode=2, timestamp=stamp))
+    own.stop()
+    own.start()
+    for kind, wanted in [("classic", ["publisher", "start"]), ("quorum", ["publisher", "start"]), ("stream", ["queue", "queue"])]:
+        seen = result(shell, ["peek", f"age.{kind}"])
+        good = [one["age_by"] for one in seen] == wanted and (seen[0]["age_s"] >= 7200) == (kind != "stream")
+        verdict(f"peek/{kind}-age-after-a-restart", good, seen)
+        text = shell.call(["harefoot", "ctl", "-s", "peek", f"age.{kind}"]).stdout
+        verdict(f"peek/{kind}-age-is-at-least-so-much", ("\t>" in text) == (kind != "stream"), text)
+        shell.call(["rabbitmqctl", "delete_queue", f"age.{kind}"])
+
+
 def kinds(shell, *words: str) -> dict[str, dict]:
+    """What `why` finds, by kind and subject."""
     return {f"{one['kind']} {one['subject']}": one for one in result(shell, ["why", *words])}
 
 
@@ -60,6 +90,8 @@ def peek(shell, own: Own, verdict) -> None:
         seen = result(shell, ["peek", queue, "--count", "100"])
         good = [one["payload"][:7].strip("\x1b") for one in seen] == [f"body {n}"[:7] for n in range(1, 13)]
         verdict(f"peek/{kind}", good and seen[2]["properties"]["headers"]["number"] == 3 and seen[0]["position"] == first, seen[:2])
+        # The publisher says an hour; the queue knows better.
+        verdict(f"peek/{kind}-age", {one["age_by"] for one in seen} == {"queue"} and max(one["age_s"] for one in seen) < 60, seen[0])
         found = result(shell, ["peek", queue, "--filter", "body 11", "--count", "100"])
         verdict(f"peek/{kind}-filter", [one["position"] for one in found] == [10 + first], found)
         done = shell.call(["rabbitmq-queues", "peek", queue, str(2 + first)])
@@ -70,7 +102,6 @@ def peek(shell, own: Own, verdict) -> None:
         if kind != "stream":
             got = channel.basic_get(queue, auto_ack=False)
             verdict(f"peek/{kind}-untouched", not got[0].redelivered and got[0].message_count == 11, got[0])
-            verdict(f"peek/{kind}-age", 3599 <= seen[0]["age_s"] < 3700, seen[0]["age_s"])
             left = result(shell, ["peek", queue])
             verdict(f"peek/{kind}-without-what-is-held", left[0]["properties"]["headers"]["number"] == 2, left[:1])
             full = shell.call(["harefoot", "ctl", "peek", queue, "--full", "--count", "1"])
@@ -121,79 +152,6 @@ def delayed(own: Own, verdict) -> None:
     connection.close()
 
 
-def why(shell, own: Own, verdict) -> None:
-    """Each thing that can be wrong, made so, is found; and no more when it is over."""
-    connection = connect(own)
-    channel = connection.channel()
-    channel.queue_declare("why.alone")
-    channel.basic_publish("", "why.alone", b"x")
-    channel.exchange_declare("why.unbound", "topic")
-    channel.basic_publish("why.unbound", "key", b"x")
-    channel.queue_declare("why.full")
-    channel.queue_declare("why.refusing", arguments={"x-max-length": 1, "x-overflow": "reject-publish"})
-    other = connection.channel()
-    other.basic_qos(prefetch_count=2)
-    other.basic_consume("why.full", lambda *_: None)
-    greedy = connection.channel()
-    channel.queue_declare("why.greedy")
-    greedy.basic_consume("why.greedy", lambda *_: None, consumer_tag="greedy")
-    for _ in range(5):
-        channel.basic_publish("", "why.full", b"x")
-        channel.basic_publish("", "why.refusing", b"x")
-    for _ in range(1200):
-        channel.basic_publish("", "why.greedy", b"x")
-    channel.queue_declare("why.full", passive=True)
-    for user, password in [("nobody", "x"), ("guest", "wrong")]:
-        credentials = pika.PlainCredentials(user, password)
-        try:
-            pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", own.port, credentials=credentials))
-        except (pika.exceptions.AMQPError, OSError):
-            pass
-    wanted = {
-        "no_consumer queue why.alone": "nobody consumes", "unroutable exchange why.unbound": "reached no queue",
-        "consumers_full queue why.full": "prefetch", "full_queue queue why.refusing": "refuses",
-        "unacknowledged queue why.greedy": "no limit", "refused_login user nobody": "failed to log in", "refused_login user guest": "failed to log in",
-    }
-    found = kinds(shell)
-    for name, text in wanted.items():
-        verdict(f"why/{name.split()[0]}-{name.split()[-1]}", text in found.get(name, {}).get("says", ""), found.get(name, list(found)))
-    verdict("why/login-of-nobody", "add_user" in found.get("refused_login user nobody", {}).get("fix", ""), found)
-    verdict("why/of-one-queue", list(kinds(shell, "why.alone")) == ["no_consumer queue why.alone"], kinds(shell, "why.alone"))
-    verdict("why/no-such-queue", shell.call(["harefoot", "ctl", "why", "nope"]).returncode == 64)
-    done = shell.call(["rabbitmqctl", "set_vm_memory_high_watermark", "absolute", "1MB"])
-    blocked = threading.Thread(target=lambda: channel.basic_publish("", "why.alone", b"x"))
-    blocked.start()
-    found = {}
-    until(lambda: "1 connection" in found.get("memory_alarm memory", {}).get("says", "") or found.update(kinds(shell)))
-    verdict("why/memory-alarm", done.returncode == 0 and "1 connection that publishes is blocked" in found.get("memory_alarm memory", {}).get("says", ""), found.get("memory_alarm memory"))
-    shell.call(["rabbitmqctl", "set_vm_memory_high_watermark", "0.6"])
-    blocked.join(20)
-    shell.call(["rabbitmqctl", "set_disk_free_limit", "900TB"])
-    verdict("why/disk-alarm", "disk_alarm disk" in kinds(shell), kinds(shell))
-    shell.call(["rabbitmqctl", "set_disk_free_limit", "50MB"])
-    verdict("why/alarms-are-over", not any("alarm" in kind for kind in kinds(shell)))
-    growing = threading.Event()
-
-    def publish() -> None:
-        with connect(own) as publisher:
-            to = publisher.channel()
-            while not growing.is_set():
-                to.basic_publish("", "why.alone", b"x")
-                publisher.sleep(0.05)
-
-    thread = threading.Thread(target=publish)
-    thread.start()
-    is_found = until(lambda: "grows by" in kinds(shell).get("growing_queue queue why.alone", {}).get("says", ""), 40)
-    verdict("why/growing-queue", is_found, kinds(shell, "why.alone"))
-    text = shell.call(["harefoot", "ctl", "why"]).stdout
-    verdict("why/for-people", "queue why.alone: It grows by" in text and "    -> Start its consumers" in text, text)
-    growing.set()
-    thread.join(20)
-    for queue in ("alone", "full", "refusing", "greedy"):
-        channel.queue_delete(f"why.{queue}")
-    connection.close()
-
-
 def limits(shell, verdict) -> None:
     """Every limit and every setting, each with its source."""
     rows = {row["name"]: row for row in result(shell, ["limits", "name", "value", "source", "place", "setting", "meaning"])}
@@ -239,6 +197,8 @@ def maintenance(shell, own: Own, verdict) -> None:
     channel = connection.channel()
     shell.call("rabbitmqctl suspend_listeners")
     verdict("suspend/refuses", until(lambda: not answers("127.0.0.1", own.port)))
+    way = {"HAREFOOT_URL": f"http://127.0.0.1:{own.http}", "HAREFOOT_USER": "guest", "HAREFOOT_PASSWORD": "guest"}
+    verdict("suspend/http-goes-on", shell.call("rabbitmqctl status", **way).returncode == 0)
     channel.queue_declare("suspend.alive", exclusive=True)
     verdict("suspend/connections-go-on", connection.is_open)
     verdict("suspend/why", "suspended listeners" in kinds(shell))
@@ -279,7 +239,21 @@ def top(shell, own: Own, verdict) -> None:
 
 
 def race(shell, verdict) -> None:
-    """A password and tags that are changed at the same time are both changed."""
+    """A password and tags that are changed at the same time are both changed; of several who add a user, one does."""
+    for turn in range(10):
+        children = [
+            (password, subprocess.Popen(["rabbitmqctl", "-q", "add_user", f"new{turn}", password], env=shell.env, stderr=subprocess.DEVNULL))
+            for password in ("a", "b", "c", "d")
+        ]
+        codes = {password: child.wait(20) for password, child in children}
+        winner = next((password for password, code in codes.items() if code == 0), "")
+        is_own = shell.call(["rabbitmqctl", "-q", "authenticate_user", f"new{turn}", winner]).returncode == 0
+        shell.call(["rabbitmqctl", "delete_user", f"new{turn}"])
+        if sorted(codes.values()) != [0, 70, 70, 70] or not is_own:
+            verdict("race/add-user", False, (turn, codes, is_own))
+            break
+    else:
+        verdict("race/add-user", True)
     shell.call(["rabbitmqctl", "add_user", "busy", "first"])
     lost = []
     for turn in range(15):
@@ -343,16 +317,17 @@ def colours(shell, verdict) -> None:
         verdict(f"colour/{name}", ("\x1b[1m" in terminal.seen) == is_bold, terminal.seen[:200])
 
 
-def encrypted(shell, binary: Path, folder: Path, verdict) -> None:
-    """`https`, with whom it trusts and what it shows."""
+def encrypted(shell, binary: Path, folder: Path, verdict, in_the_middle) -> None:
+    """`https`, with whom it trusts and what it shows; and a node with many doors and `vhost_max = 1`, for `in_the_middle`."""
     place = folder / "tls"
     place.mkdir()
     authority, stranger = Authority(place, "ca"), Authority(place, "stranger")
     cert, key = authority.sign("node", "/CN=localhost", LOCAL)
     shown = authority.sign("client", "/CN=client")
-    port = free_port()
+    port, amqps = free_port(), free_port()
     config = place / "node.conf"
     more = f"management.ssl.cacertfile = {authority.pem}\nmanagement.ssl.verify = verify_peer\nmanagement.ssl.fail_if_no_peer_cert = true\n"
+    more += f"listeners.ssl.default = 127.0.0.1:{amqps}\nssl_options.certfile = {cert}\nssl_options.keyfile = {key}\nvhost_max = 1\n"
     config.write_text(f"management.ssl.port = {port}\nmanagement.ssl.ip = 127.0.0.1\nmanagement.ssl.certfile = {cert}\nmanagement.ssl.keyfile = {key}\n{more}")
     own = Own(binary, place / "data", config=config)
     try:
@@ -374,6 +349,16 @@ def encrypted(shell, binary: Path, folder: Path, verdict) -> None:
         ]:
             done = shell.call(["rabbitmqctl", "-q", "list_users", *words], **(way | variables))
             verdict(f"https/{name}", done.returncode == 69 and text in done.stderr, done)
+        inside = {"HAREFOOT_DATA_DIR": str(own.data)}
+        for close, reopen in [("rabbitmqctl suspend_listeners", "rabbitmqctl resume_listeners"), ("rabbitmq-upgrade drain", "rabbitmq-upgrade revive")]:
+            before = listens(amqps)
+            shell.call(close, **inside)
+            is_closed = until(lambda: not listens(own.port) and not listens(amqps))
+            is_seen = shell.call(["rabbitmqctl", "-q", "list_users", *known], **way).returncode == 0
+            shell.call(reopen, **inside)
+            is_back = until(lambda: listens(own.port) and listens(amqps))
+            verdict(f"{close.split()[1]}/every-door-of-amqp-and-no-other", before and is_closed and is_seen and is_back, (before, is_closed, is_seen, is_back))
+        in_the_middle(shell, inside, verdict)
         done = shell.call(["rabbitmqctl", "-q", "list_users", *known], **(way | {"HAREFOOT_URL": f"http://localhost:{port}"}))
         verdict("https/files-without-it", done.returncode == 64, done)
         own.stop()

@@ -3,11 +3,14 @@
 Whatever is typed, the exit code is one of the table, nothing is said of a panic, and the tool ends by itself.
 """
 
+import json
 import random
 
 CODES = {0, 64, 65, 67, 69, 70, 75, 78}
 # They stop the node, or go on for as long as they are let.
 APART = {"stop", "shutdown"}
+# They write lines of their own before it, for as long as they are let, or change what is tested.
+ENDLESS = APART | {"log_tail_stream", "consume_event_stream", "suspend_listeners", "drain"}
 SEED = 20261124
 WORDS = [
     "", "/", "guest", "orders.work", "nope", "a b", "-1", "0", "7", "99999999999999999999", ".*", "(", "{}", '{"max-length":1}',
@@ -56,6 +59,54 @@ def every_command(shell, tools: list[str]) -> list[str]:
                     what = "no help"
                 if what:
                     wrong.append(f"{tool} {' '.join(words)}: {what}: {done.stderr.strip()[:200]}")
+    return wrong
+
+
+def every_list(shell, tools: list[str]) -> list[str]:
+    """Each list that is of a vhost, in one that there is not."""
+    wrong = []
+    for tool in tools:
+        for command in commands(shell, tool):
+            usage = shell.call([*tool.split(), "help", command]).stdout.split("General Options")[0]
+            if command.startswith("list_") and "[--vhost" in usage:
+                done = shell.call([*tool.split(), "-p", "not there", command])
+                if done.returncode != 65 or "not there" not in done.stderr:
+                    wrong.append(f"{tool} {command}: {done.returncode} {done.stderr.strip()[:80]}")
+    return wrong
+
+
+def envelope_of(done, command: str) -> str:
+    """What is not as the documented schema of `--json` says: one object on one line, whatever was typed."""
+    try:
+        told = json.loads(done.stdout)
+    except ValueError:
+        return f"no JSON: {done.stdout[:80]!r}"
+    result, is_well = told.get("result"), done.returncode == 0
+    rows = result if isinstance(result, list) else [result] if result is not None else []
+    right = {
+        "one line": done.stdout.count("\n") == 1,
+        "only warnings beside it": all(line.startswith("Warning: ") for line in done.stderr.splitlines()),
+        "schema, command, ok": (told.get("schema"), told.get("command"), told.get("ok")) == (1, command, is_well),
+        "result of objects": all(isinstance(row, dict) for row in rows),
+        "messages of texts": isinstance(told.get("messages"), list) and all(isinstance(text, str) for text in told["messages"]),
+        "a code and an error of a failure": is_well == ("code" not in told) and (is_well or (told["code"] == done.returncode and bool(told["error"]))),
+    }
+    return ", ".join(name for name, is_right in right.items() if not is_right)
+
+
+def every_envelope(shell, tools: list[str]) -> list[str]:
+    """Each command with `--json`: with none, some and too many arguments, and its help; and lines that are none."""
+    wrong = []
+    for tool in tools:
+        tries = [(command, words) for command in commands(shell, tool) if command not in ENDLESS for words in ([], ["/"], ["a", "b"], ["x"] * 7)]
+        tries += [(command, ["--nonsense"]) for command in commands(shell, tool)]
+        for command, words in [*tries, ("nonsense", []), ("", []), ("lst_queues", [])]:
+            done = shell.call([*tool.split(), "--json", "-t", "2", *[command][: len(command)], *words])
+            if what := wrong_with(done) or envelope_of(done, command):
+                wrong.append(f"{tool} {command} {words}: {what}: {done.stderr.strip()[:80]}")
+        done = shell.call([*tool.split(), "list_users", "--help", "--json"])
+        if tool in ("rabbitmqctl", "harefoot ctl") and (what := envelope_of(done, "help")):
+            wrong.append(f"{tool} --help: {what}")
     return wrong
 
 

@@ -4,8 +4,6 @@ use serde_json::Value as Json;
 
 use crate::{
     Program,
-    command::Command,
-    commands,
     exchange::Answer,
     failure::Failure,
     line::{Line, Wish},
@@ -26,25 +24,30 @@ pub(crate) struct Call {
 pub(crate) fn carry_out(line: Line, versions: Program) -> Result<(), Failure> {
     let out = Output::new(&line);
     let mut call = Call { line, out, versions, node: None };
+    let tool = call.line.tool;
     let command = match (call.line.wish, call.line.command) {
-        (Wish::Version, _) => return output::write(&format!("{}\n", versions.rabbitmq)),
-        (Wish::Help, None) => return output::write(&format!("{}\n", usage::of_tool(call.line.tool))),
-        (Wish::Help, Some(command)) => {
-            return output::write(&format!("{}\n", usage::of_command(call.line.tool, command)));
+        (Wish::Version, _) => return call.out.tell("version", versions.rabbitmq),
+        (Wish::Help, None) => return call.out.tell("help", &usage::of_tool(tool)),
+        (Wish::Help, Some(command)) => return call.out.tell("help", &usage::of_command(tool, command)),
+        (Wish::Run, None) => {
+            let failure = Failure::usage(usage::of_tool(tool));
+            call.out.finish("", &Err(failure.clone()))?;
+            return Err(call.ended(failure));
         }
-        (Wish::Run, None) => return Err(Failure::usage(usage::of_tool(call.line.tool))),
         (Wish::Run, Some(command)) => command,
     };
     let outcome = (command.run)(&mut call);
     let outcome = outcome.map_err(|failure| failure.with_usage(&call.line.given, &call.line.usage()));
     call.out.finish(command.name, &outcome)?;
-    match outcome {
-        Err(failure) if call.out.style() == output::Style::Envelope => Err(Failure::silent(failure.code())),
-        outcome => outcome,
-    }
+    outcome.map_err(|failure| call.ended(failure))
 }
 
 impl Call {
+    /// A failure that `--json` has told is not told again.
+    fn ended(&self, failure: Failure) -> Failure {
+        if self.out.style() == output::Style::Envelope { Failure::silent(failure.code()) } else { failure }
+    }
+
     /// An argument; empty beyond the last.
     pub(crate) fn word(&self, at: usize) -> &str {
         self.line.words.get(at).map_or("", String::as_str)
@@ -113,10 +116,5 @@ impl Call {
 
     pub(crate) fn delete(&mut self, path: &str) -> Result<Answer, Failure> {
         self.node()?.delete(path)
-    }
-
-    /// The command of a name, for help.
-    pub(crate) fn named(&self, name: &str) -> Option<&'static Command> {
-        commands::find(self.line.tool, name)
     }
 }

@@ -17,6 +17,7 @@ mod limits;
 mod links;
 mod lists;
 mod logs;
+mod machine;
 mod maintenance;
 mod meaningless;
 mod messages;
@@ -54,6 +55,7 @@ const ALL: &[&[Command]] = &[
     links::COMMANDS,
     lists::COMMANDS,
     logs::COMMANDS,
+    machine::COMMANDS,
     maintenance::COMMANDS,
     meaningless::COMMANDS,
     messages::COMMANDS,

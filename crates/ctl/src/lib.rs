@@ -51,6 +51,8 @@ pub struct Program {
     /// Looks through the data folder of a node that does not run: what is there, with the list of texts `damage`; or why it
     /// cannot.
     pub check: fn(&Path) -> Result<serde_json::Value, String>,
+    /// What is found on this machine, as a node tells of its own: cipher suites, network interfaces, the resolver of names.
+    pub machine: fn() -> serde_json::Value,
 }
 
 /// Carries out one command line, without the program's name, and gives the code to exit with: 0, or one of `sysexits.h`.
@@ -62,7 +64,15 @@ pub fn run(tool: Tool, arguments: impl IntoIterator<Item = OsString>, program: P
         };
         words.push(word);
     }
-    match line::Line::parse(tool, words).and_then(|line| call::carry_out(line, program)) {
+    // Of a line that cannot be read: as far as it can.
+    let is_json = words.iter().take_while(|word| *word != "--").any(|word| word == "--json");
+    let name = line::command_name(&words).unwrap_or_default().to_owned();
+    let outcome = match line::Line::parse(tool, words) {
+        Ok(line) => call::carry_out(line, program),
+        Err(failure) if is_json => output::refuse(&name, failure),
+        Err(failure) => Err(failure),
+    };
+    match outcome {
         Ok(()) => 0,
         Err(failure) if failure.is_silent() => failure.code(),
         Err(failure) => tell(&failure.to_string(), failure.code()),

@@ -230,7 +230,7 @@ fn is_option(word: &str) -> bool {
 }
 
 /// The first word that is no option and no option's value.
-fn command_name(given: &[String]) -> Option<&str> {
+pub(crate) fn command_name(given: &[String]) -> Option<&str> {
     let mut words = given.iter();
     while let Some(word) = words.next() {
         if word == "--" {
@@ -251,21 +251,23 @@ fn command_name(given: &[String]) -> Option<&str> {
 }
 
 fn find(tool: Tool, name: &str) -> Result<&'static Command, Failure> {
-    if let Some(command) = commands::find(tool, name) {
-        return Ok(command);
-    }
+    commands::find(tool, name).ok_or_else(|| unknown(tool, name))
+}
+
+/// A tool has no command of this name: perhaps another one has, or one that is spelled alike is meant.
+pub(crate) fn unknown(tool: Tool, name: &str) -> Failure {
     let not_found = format!("\nCommand '{name}' not found. \n");
     // A command of another tool, before one that is spelled alike.
     if let Some(other) = Tool::OF_RABBITMQ.into_iter().find(|other| commands::find(*other, name).is_some()) {
-        return Err(Failure::usage(format!(
+        return Failure::usage(format!(
             "{not_found}It is a command of {}: {} {name}\n",
             other.name(),
             other.name()
-        )));
+        ));
     }
     let names = commands::of(tool).map(|command| command.name);
     match near::nearest(name, names) {
-        Some(near) => Err(Failure::usage(format!("{not_found}Did you mean '{near}'? \n"))),
-        None => Err(Failure::usage(format!("{not_found}{}", usage::of_tool(tool)))),
+        Some(near) => Failure::usage(format!("{not_found}Did you mean '{near}'? \n")),
+        None => Failure::usage(format!("{not_found}{}", usage::of_tool(tool))),
     }
 }

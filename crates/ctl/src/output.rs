@@ -95,8 +95,17 @@ impl Output {
         if self.is_quiet && self.style != Style::Envelope { Ok(()) } else { self.say(text) }
     }
 
-    /// Bytes as they are.
-    pub(crate) fn raw(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    /// A text as it is.
+    pub(crate) fn raw(&mut self, text: &str) -> Result<(), Failure> {
+        if self.style != Style::Envelope {
+            return write(text);
+        }
+        self.messages.push(text.trim_end_matches('\n').to_owned());
+        Ok(())
+    }
+
+    /// Bytes as they are and at once, whatever form is asked for: of what has no end, and of pictures.
+    pub(crate) fn live(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         written(io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()))
     }
 
@@ -142,24 +151,44 @@ impl Output {
         if self.is_terminal && is_colour_wanted() { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
     }
 
+    /// A text and nothing else, whichever form is asked for but `--json`.
+    pub(crate) fn tell(&mut self, command: &str, text: &str) -> Result<(), Failure> {
+        if self.style != Style::Envelope {
+            return write(&format!("{text}\n"));
+        }
+        self.messages.push(text.to_owned());
+        self.finish(command, &Ok(()))
+    }
+
     /// The end: for `--json` this is when all is written.
     pub(crate) fn finish(&mut self, command: &str, outcome: &Result<(), Failure>) -> Result<(), Failure> {
         if self.style != Style::Envelope {
             return Ok(());
         }
-        let mut envelope = json!({
-            "schema": SCHEMA,
-            "command": command,
-            "ok": outcome.is_ok(),
-            "result": self.result.take(),
-            "messages": std::mem::take(&mut self.messages),
-        });
-        if let (Err(failure), Some(envelope)) = (outcome, envelope.as_object_mut()) {
-            envelope.insert("code".to_owned(), json!(failure.code()));
-            envelope.insert("error".to_owned(), json!(failure.to_string().trim()));
-        }
-        write(&format!("{envelope}\n"))
+        write(&envelope(command, outcome, self.result.take(), std::mem::take(&mut self.messages)))
     }
+}
+
+/// Writes what `--json` tells of a command line that is none; what is wrong with it is not told again.
+pub(crate) fn refuse(command: &str, failure: Failure) -> Result<(), Failure> {
+    let code = failure.code();
+    write(&envelope(command, &Err(failure), Json::Null, Vec::new()))?;
+    Err(Failure::silent(code))
+}
+
+fn envelope(command: &str, outcome: &Result<(), Failure>, result: Json, messages: Vec<String>) -> String {
+    let mut envelope = json!({
+        "schema": SCHEMA,
+        "command": command,
+        "ok": outcome.is_ok(),
+        "result": result,
+        "messages": messages,
+    });
+    if let (Err(failure), Some(envelope)) = (outcome, envelope.as_object_mut()) {
+        envelope.insert("code".to_owned(), json!(failure.code()));
+        envelope.insert("error".to_owned(), json!(failure.to_string().trim()));
+    }
+    format!("{envelope}\n")
 }
 
 /// Whether a terminal may be shown colours.

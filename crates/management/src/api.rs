@@ -319,6 +319,7 @@ fn of_invalid(invalid: &Invalid) -> Problem {
         | Invalid::Pattern(_)
         | Invalid::ParameterLimit { .. }
         | Invalid::EmptyPolicy => Problem::Bad(format!("Validation failed\n\n{invalid}\n")),
+        Invalid::UserExists { .. } => Problem::Exists(invalid.to_string()),
         other => Problem::Bad(other.to_string()),
     }
 }

@@ -37,6 +37,6 @@ pub use guard::Options;
 pub use list::Listing;
 pub use samples::TICK_MS;
 pub use world::{
-    Certificates, Expires, Explain, Identity, Limit, Listening, Resource, Setting, Source, Threshold, Usage,
-    World,
+    Certificates, CipherSuite, Expires, Explain, Identity, Interface, InterfaceAddress, Limit, Listening,
+    Machine, Resolver, Resource, Setting, Source, Threshold, Usage, World,
 };

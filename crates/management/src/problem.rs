@@ -27,6 +27,8 @@ pub(crate) enum Problem {
     Missing(String),
     /// 400.
     Bad(String),
+    /// 409: what is to be new is there already.
+    Exists(String),
     /// 405, with the methods that there are.
     MethodNotAllowed(String),
     /// 406.
@@ -58,6 +60,7 @@ impl Problem {
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MalformedLogin | Self::Bad(_) => StatusCode::BAD_REQUEST,
             Self::NotFound | Self::Missing(_) => StatusCode::NOT_FOUND,
+            Self::Exists(_) => StatusCode::CONFLICT,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::Failed(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -90,6 +93,7 @@ impl Problem {
             Self::NotFound => said("Object Not Found", "Not Found"),
             Self::Missing(reason) => said("not_found", reason),
             Self::Bad(reason) => said("bad_request", reason),
+            Self::Exists(reason) => said("already_exists", reason),
             Self::Internal => said("internal_error", "see the broker's log"),
             Self::Failed(body) => Some(body.clone()),
         }

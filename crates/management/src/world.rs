@@ -1,6 +1,9 @@
 //! What the API is told of the world: it has no clock, no randomness and no machine of its own.
 
-use std::{fmt, net::SocketAddr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
 
 use model::Refusal;
 use serde::Serialize;
@@ -21,6 +24,8 @@ pub trait World: Send + Sync + fmt::Debug {
     fn stop(&self);
     /// The certificates with which a protocol of [`Listening`] is spoken; None if it needs none.
     fn certificates(&self, protocol: &str) -> Option<Certificates>;
+    /// What the node finds on its machine.
+    fn machine(&self) -> Machine;
     /// Every limit of the node as a whole.
     fn limits(&self) -> Vec<Limit>;
     /// Every setting, and where its value comes from; no secret is among them.
@@ -125,6 +130,71 @@ pub struct Expires {
     pub at_s: u64,
     /// The same as RabbitMQ writes it: `2027-01-31 9:05:00`.
     pub text: String,
+}
+
+/// What the node finds on its machine and has no say in.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Machine {
+    /// What TLS can be spoken with, the preferred ones first.
+    pub cipher_suites: Vec<CipherSuite>,
+    /// By their names.
+    pub interfaces: Vec<Interface>,
+    /// How names of hosts become addresses.
+    pub resolver: Resolver,
+}
+
+/// A way to encrypt, by RabbitMQ's words for its parts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct CipherSuite {
+    /// OpenSSL's name, as configurations have it.
+    pub name: &'static str,
+    /// How keys are agreed on.
+    pub key_exchange: &'static str,
+    /// The cipher.
+    pub cipher: &'static str,
+    /// What authenticates.
+    pub mac: &'static str,
+    /// The hash that keys are made with.
+    pub prf: &'static str,
+}
+
+/// A network interface.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Interface {
+    /// Its name.
+    pub name: String,
+    /// `up`, `broadcast`, `loopback`, `pointtopoint`, `running`, `multicast`.
+    pub flags: Vec<&'static str>,
+    /// Six bytes in hexadecimal, if it has any.
+    pub hardware_address: Option<String>,
+    /// What can be listened on.
+    pub addresses: Vec<InterfaceAddress>,
+}
+
+/// An address of an interface.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct InterfaceAddress {
+    /// Itself.
+    pub address: IpAddr,
+    /// Which of its bits are the network's.
+    pub netmask: Option<IpAddr>,
+    /// What reaches all of the network.
+    pub broadcast: Option<IpAddr>,
+}
+
+/// How the system resolves names of hosts.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize)]
+pub struct Resolver {
+    /// The sources that are asked one after the other (`hosts` of `nsswitch.conf`), such as `files` and `dns`.
+    pub lookup: Vec<String>,
+    /// The file of hosts.
+    pub hosts_file: &'static str,
+    /// The file that says which servers to ask.
+    pub resolv_conf: &'static str,
+    /// Those servers.
+    pub name_servers: Vec<String>,
+    /// What is put behind a name without dots.
+    pub search: Vec<String>,
 }
 
 /// What the node uses of its machine now.

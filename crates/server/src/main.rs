@@ -22,6 +22,7 @@ mod leader;
 mod limits;
 mod listener;
 mod log;
+mod machine;
 mod node;
 mod operator;
 mod pid_file;
@@ -92,6 +93,7 @@ const PROGRAM: ctl::Program = ctl::Program {
     rabbitmq: config::settings::RABBITMQ_VERSION,
     harefoot: banner::VERSION,
     check: checkup::check,
+    machine: || serde_json::to_value(machine::look()).unwrap_or_default(),
 };
 
 fn serve(arguments: &ServeArguments) -> Result<(), Failure> {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use broker::Broker;
-use management::{Certificates, Limit, Resource, Setting, Source, Threshold, Usage, World};
+use management::{Certificates, Limit, Machine, Resource, Setting, Source, Threshold, Usage, World};
 use rustix::{
     process::{Signal, getpid, kill_process},
     rand::{GetRandomFlags, getrandom},
@@ -27,6 +27,7 @@ use crate::{
     gates::Gates,
     limits,
     log::Control,
+    machine,
     switches::Switches,
     watch::Watch,
 };
@@ -121,6 +122,10 @@ impl World for Surroundings {
             open_files_max: open_files.1,
             uptime_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
         }
+    }
+
+    fn machine(&self) -> Machine {
+        machine::look()
     }
 
     fn limits(&self) -> Vec<Limit> {

@@ -31,7 +31,7 @@ use self::{
     files::{Stamp, read_certificates, read_key},
     verifier::Bounded,
 };
-pub(crate) use self::{certificate::Expiry, handshake::protection, subject::user_name};
+pub(crate) use self::{certificate::Expiry, handshake::protection, subject::user_name, suite::cipher_suites};
 use crate::config::tls::{ClientCertificates, Tls, Version};
 
 /// How often it is looked whether files have changed.

@@ -100,7 +100,8 @@ impl Queue {
             out.run.push(Delivery { session: consumer.session, slot: consumer.slot, parcel });
         }
         if let Some(first) = out.run.first() {
-            books.note_leaving(out.now_ms, || levels.arrived_ms(&first.parcel.ticket));
+            let ticket = &first.parcel.ticket;
+            books.note_leaving(out.now_ms, || levels.arrived_ms(ticket.level, ticket.seq));
         }
         let mailbox = Arc::clone(&consumer.mailbox);
         if consumer.no_ack {
@@ -154,7 +155,8 @@ impl Queue {
                 Some(mut parcel) => {
                     state.returns.tell(&mut parcel);
                     let State { levels, books, .. } = &mut *state;
-                    books.note_leaving(out.now_ms, || levels.arrived_ms(&parcel.ticket));
+                    let ticket = &parcel.ticket;
+                    books.note_leaving(out.now_ms, || levels.arrived_ms(ticket.level, ticket.seq));
                     if no_ack {
                         self.settle_one(&mut state, Settled::from(&parcel));
                     }

@@ -190,11 +190,10 @@ impl Levels {
         }
     }
 
-    /// When this message came in; as [`Fifo::arrived_ms`].
-    pub(super) fn arrived_ms(&self, ticket: &Ticket) -> u64 {
-        let higher = || self.higher.get(&Reverse(ticket.level));
-        let fifo = if ticket.level == 0 { Some(&self.lowest) } else { higher() };
-        fifo.map_or(0, |fifo| fifo.arrived_ms(ticket.seq))
+    /// When the message of a level with this number came in; as [`Fifo::arrived_ms`].
+    pub(super) fn arrived_ms(&self, level: u8, seq: u64) -> u64 {
+        let fifo = if level == 0 { Some(&self.lowest) } else { self.higher.get(&Reverse(level)) };
+        fifo.map_or(0, |fifo| fifo.arrived_ms(seq))
     }
 
     /// When the oldest message that is ready came in, if there is one; as [`Fifo::arrived_ms`].

@@ -1,8 +1,8 @@
 //! Looking at the messages of a queue in their places: for operators. Nothing is moved, marked or counted. Everything here may
 //! block on the disk.
 //!
-//! Messages stand in the order in which they would be taken, one priority after the other. What goes on in the queue meanwhile
-//! goes on: a page shows what is there when it is read, and the next one begins behind it.
+//! Messages stand in the order in which they would be taken, one priority after the other; those of a stream by their offsets.
+//! What goes on in the queue meanwhile goes on: a page shows what is there when it is read, and the next one begins behind it.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use storage::{Fault, LogId, ReadLimit, Stored};
 use super::{Queue, cold::READ_BYTES_MAX, fifo::Glance};
 
 /// Bytes read for one page, about.
-const PAGE_BYTES_MAX: u64 = 8 * READ_BYTES_MAX;
+pub(super) const PAGE_BYTES_MAX: u64 = 8 * READ_BYTES_MAX;
 /// Entries of one read of the log.
 const READ_ENTRIES_MAX: usize = 4096;
 
@@ -21,7 +21,7 @@ const READ_ENTRIES_MAX: usize = 4096;
 pub struct Spot {
     /// The priority.
     pub level: u8,
-    /// Messages of this priority with a lower number stand before.
+    /// Messages of this priority with a lower number stand before. In a stream: the offset.
     pub number: u64,
 }
 
@@ -32,6 +32,9 @@ pub struct Peeked {
     pub spot: Spot,
     /// When it expires, in milliseconds since 1970; 0: never.
     pub expires_at_ms: u64,
+    /// When it came in, in milliseconds since 1970, or a little earlier: by an eighth of the age of the queue's oldest message
+    /// at most. 0: before the node started.
+    pub arrived_ms: u64,
     /// Whether it was delivered before, or may have been.
     pub is_redelivered: bool,
     /// The message.
@@ -48,8 +51,8 @@ pub struct Peek {
 }
 
 impl Queue {
-    /// Where the message stands that has `skip` others before it; None if there are not so many. In the middle of a long queue
-    /// the log is read up to there.
+    /// Where the message stands that has `skip` others before it; None if there are not so many, and for a stream, where the
+    /// place is the offset. In the middle of a long queue the log is read up to there.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -66,11 +69,25 @@ impl Queue {
         Ok(spot)
     }
 
-    /// At most `max` messages from a place on. A stream has none here.
+    /// At most `max` messages from a place on.
     ///
     /// # Errors
     /// When the log cannot be read.
-    pub fn peek(&self, mut at: Spot, max: usize) -> Result<Peek, Fault> {
+    pub fn peek(&self, at: Spot, max: usize) -> Result<Peek, Fault> {
+        let inspection = self.state.lock().stream.as_ref().map(|stream| stream.inspection(at.number));
+        if let Some(inspection) = inspection {
+            return inspection.run(max);
+        }
+        let mut read = self.peek_levels(at, max)?;
+        let state = self.state.lock();
+        for one in &mut read.messages {
+            one.arrived_ms = state.levels.arrived_ms(one.spot.level, one.spot.number);
+        }
+        Ok(read)
+    }
+
+    /// As [`Self::peek`], for all but streams and when messages came in.
+    fn peek_levels(&self, mut at: Spot, max: usize) -> Result<Peek, Fault> {
         let mut messages = Vec::new();
         let mut bytes = 0u64;
         while messages.len() < max && bytes < PAGE_BYTES_MAX {
@@ -90,6 +107,7 @@ impl Queue {
                     messages.push(Peeked {
                         spot,
                         expires_at_ms: ticket.expires_at_ms,
+                        arrived_ms: 0,
                         is_redelivered,
                         message,
                     });
@@ -106,6 +124,7 @@ impl Queue {
                         messages.push(Peeked {
                             spot: Spot { number: record.index, ..at },
                             expires_at_ms: record.expires_at_ms,
+                            arrived_ms: 0,
                             is_redelivered: record.index < redelivered_below,
                             message: Arc::new(message),
                         });

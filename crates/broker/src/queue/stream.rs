@@ -37,6 +37,7 @@ mod chunk;
 mod draft;
 mod errand;
 mod filter;
+mod inspection;
 mod log;
 mod reader;
 pub(crate) mod seek;
@@ -98,7 +99,7 @@ impl Numbered {
 impl Stream {
     /// The stream whose log holds this. Reads the last chunk of each segment.
     pub(super) fn new(engine: Arc<Engine>, id: LogId, recovered: &Recovered) -> Self {
-        let log = Log { engine, id };
+        let log = Log { engine, id, is_untouched: false };
         let Found { segments, next_chunk, next_offset } = log.survey(recovered);
         Self {
             log,

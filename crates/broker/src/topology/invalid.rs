@@ -22,6 +22,12 @@ pub enum Invalid {
         /// The user.
         user: Name,
     },
+    /// A user who is to be new is there already.
+    #[error("user '{user}' already exists")]
+    UserExists {
+        /// The user.
+        user: Name,
+    },
     /// There is no such policy or parameter.
     #[error("'{name}' does not exist")]
     NotFound {

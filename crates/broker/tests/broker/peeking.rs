@@ -1,7 +1,9 @@
 //! Looking at messages in their places: what is shown is what would be taken, and nothing is moved by it.
 
-use broker::queue::{Peeked, Spot};
-use model::{Message, SessionCommand, Value};
+use std::sync::Arc;
+
+use broker::queue::{Peeked, Queue, Spot};
+use model::{Command, Message, SessionCommand, SessionId, Value};
 
 use crate::{
     cold::large,
@@ -11,11 +13,17 @@ use crate::{
 
 /// All messages of `q` in pages of this many, from so many on.
 fn peek(world: &World, skip: u64, page: usize) -> Vec<Peeked> {
+    peek_from(world, queue(world, "q").spot(skip).unwrap(), "q", page)
+}
+
+fn queue(world: &World, name: &str) -> Arc<Queue> {
     let topology = world.broker.topology().read();
-    let queue = world.broker.queue(topology.find_queue("/", "q").unwrap()).unwrap();
-    drop(topology);
+    world.broker.queue(topology.find_queue("/", name).unwrap()).unwrap()
+}
+
+fn peek_from(world: &World, mut next: Option<Spot>, name: &str, page: usize) -> Vec<Peeked> {
+    let queue = queue(world, name);
     let mut seen = Vec::new();
-    let mut next = queue.spot(skip).unwrap();
     while let Some(at) = next {
         let read = queue.peek(at, page).unwrap();
         seen.extend(read.messages);
@@ -111,4 +119,66 @@ fn a_restarted_queue_shows_what_may_have_been_delivered() {
     let seen = peek(&world, 0, 10);
     assert_eq!(bodies(&seen), ["a", "b"]);
     assert_eq!(seen.iter().map(|one| one.is_redelivered).collect::<Vec<_>>(), [true, false]);
+}
+
+#[test]
+fn a_message_is_as_old_as_its_time_in_the_queue_and_nobody_knows_beyond_a_restart() {
+    let world = World::with(tight());
+    let mut peer = world.peer();
+    peer.ask(declare("q"));
+    for number in 1..=50_u64 {
+        let command = Command::Session(SessionId(1), large("q", u32::try_from(number).unwrap(), true));
+        peer.client.handle_command(number * 1000, command);
+        peer.client.hand_over();
+        world.flush();
+    }
+    let seen = peek(&world, 0, 7);
+    assert_eq!(seen.len(), 50);
+    for (one, number) in seen.iter().zip(1..) {
+        assert_eq!(one.arrived_ms, number * 1000, "message {number}");
+    }
+    drop(peer);
+    let world = world.restart();
+    assert!(peek(&world, 0, 7).iter().all(|one| one.arrived_ms == 0));
+}
+
+#[test]
+fn a_stream_is_seen_by_offsets_with_the_time_of_each() {
+    let world = World::new();
+    let mut peer = world.peer();
+    let mut stream = durable_queue("s");
+    stream.arguments = table(&[
+        ("x-queue-type", Value::text("stream")),
+        ("x-stream-max-segment-size-bytes", Value::I32(5000)),
+    ]);
+    peer.ask(SessionCommand::DeclareQueue(stream));
+    assert!(peek_from(&world, Some(Spot { level: 0, number: 0 }), "s", 7).is_empty());
+    for chunk in 1..=40_u64 {
+        for part in 0..3 {
+            let message =
+                message("", "s", format!("{}", (chunk - 1) * 3 + part).repeat(100).as_bytes(), true);
+            let publish = SessionCommand::Publish { message, mandatory: false };
+            peer.client.handle_command(chunk * 1000, Command::Session(SessionId(1), publish));
+        }
+        peer.client.hand_over();
+        world.flush();
+    }
+    let check = |world: &World| {
+        for page in [1, 7, 1000] {
+            let seen = peek_from(world, Some(Spot { level: 0, number: 0 }), "s", page);
+            let wanted: Vec<(u64, String, u64)> = (0..120_u64)
+                .map(|offset| (offset, offset.to_string().repeat(100), (offset / 3 + 1) * 1000))
+                .collect();
+            let found: Vec<(u64, String, u64)> =
+                seen.iter().map(|one| (one.spot.number, text(&one.message), one.arrived_ms)).collect();
+            assert_eq!(found, wanted);
+        }
+        for (from, first) in [(1, Some(1)), (59, Some(59)), (119, Some(119)), (120, None), (u64::MAX, None)] {
+            let seen = peek_from(world, Some(Spot { level: 0, number: from }), "s", 50);
+            assert_eq!(seen.first().map(|one| one.spot.number), first);
+        }
+    };
+    check(&world);
+    drop(peer);
+    check(&world.restart());
 }

@@ -5,6 +5,7 @@ use crate::{
     command::{Command, Group, Opt},
     commands,
     failure::Failure,
+    line,
     tool::{CTL, DIAGNOSTICS, PLUGINS, QUEUES, STREAMS, UPGRADE},
     usage,
 };
@@ -47,10 +48,10 @@ fn help(call: &mut Call) -> Result<(), Failure> {
         return list(call, "");
     }
     match call.word(0) {
-        "" => call.out.raw(format!("{}\n", usage::of_tool(tool)).as_bytes()),
-        name => match call.named(name) {
-            Some(command) => call.out.raw(format!("{}\n", usage::of_command(tool, command)).as_bytes()),
-            None => Err(Failure::not_found(format!("\nCommand '{name}' not found."))),
+        "" => call.out.raw(&format!("{}\n", usage::of_tool(tool))),
+        name => match commands::find(tool, name) {
+            Some(command) => call.out.raw(&format!("{}\n", usage::of_command(tool, command))),
+            None => Err(line::unknown(tool, name)),
         },
     }
 }

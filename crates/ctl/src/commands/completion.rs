@@ -29,7 +29,7 @@ fn completion(call: &mut Call) -> Result<(), Failure> {
             )));
         }
     };
-    call.out.raw(script.as_bytes())
+    call.out.raw(&script)
 }
 
 fn options() -> String {

@@ -13,6 +13,7 @@ use crate::{
     call::Call,
     command::{Command, Group, Opt},
     failure::Failure,
+    output::Style,
     progress::Progress,
     tool::CTL,
 };
@@ -69,11 +70,15 @@ fn export(call: &mut Call) -> Result<(), Failure> {
         call.announce(&format!("Exporting definitions in JSON to a file at \"{file}\" ..."))?;
     }
     let definitions = call.node()?.ask("GET", "definitions", None, |_| {})?.checked()?;
+    if !is_file {
+        let text = format!("{}\n", String::from_utf8_lossy(&definitions.body));
+        return match call.out.style() {
+            Style::Envelope => call.out.object(definitions.json()?, ""),
+            _ => call.out.raw(&text),
+        };
+    }
     let mut bytes = definitions.body;
     bytes.push(b'\n');
-    if !is_file {
-        return call.out.raw(&bytes);
-    }
     write_whole(Path::new(&file), &bytes)
         .map_err(|error| Failure::unavailable(format!("Failed to write {file}: {error}")))
 }

@@ -72,7 +72,7 @@ fn stream(call: &mut Call) -> Result<(), Failure> {
         let answer = call.get(&format!("harefoot/log?lines=1000&from={next}"))?;
         for line in lines(&answer) {
             match call.out.style() {
-                Style::Envelope => call.out.raw(format!("{}\n", Json::from(line)).as_bytes())?,
+                Style::Envelope => call.out.live(format!("{}\n", Json::from(line)).as_bytes())?,
                 _ => call.out.say(line)?,
             }
         }

@@ -18,6 +18,14 @@ const BY_POLICY: &str =
     "Set a policy with max-age or max-length-bytes instead: it applies to streams that exist.";
 const NO_LINKS: &str = "There are no shovels and no federation yet.";
 const NO_TRACKING: &str = "Failed logins are always counted by their sources: rabbitmqctl list_node_auth_attempt_stats --by-source.";
+const NO_TOKENS: &str =
+    "Users log in with passwords: there are no tokens of OAuth 2 yet whose keys could be added.";
+const NO_RING: &str = "The buckets are not shown yet: they stand in the order of the bindings, each with as many as its key says.";
+const KEY: &[Opt] = &[
+    Opt::value("--json", "<json_key>", ""),
+    Opt::value("--pem", "<public_key>", ""),
+    Opt::value("--pem-file", "<pem_file>", ""),
+];
 const NO_FREE_DISK: &str = "Free disk space is always watched.";
 
 const CIPHER: &[Opt] = &[
@@ -84,20 +92,6 @@ pub(super) const COMMANDS: &[Command] = &[
     )
     .options(DURATION),
     command(
-        "resolver_info",
-        DIAGNOSTICS,
-        Group::Configuration,
-        "",
-        "Names of hosts are resolved by the system.",
-    ),
-    command(
-        "list_network_interfaces",
-        DIAGNOSTICS,
-        Group::Monitoring,
-        "[--timeout <timeout>]",
-        "Ask the system: 'ip address'.",
-    ),
-    command(
         "schema_info",
         CTL | DIAGNOSTICS,
         Group::Monitoring,
@@ -111,14 +105,6 @@ pub(super) const COMMANDS: &[Command] = &[
         "",
         "Streams have no coordinator here.",
     ),
-    command(
-        "cipher_suites",
-        DIAGNOSTICS,
-        Group::Monitoring,
-        "[--format <openssl | erlang | map>] [--all] [--timeout <timeout>]",
-        "The suites of TLS 1.3 and the safe ones of TLS 1.2, always; there is nothing to choose.",
-    )
-    .options(&[Opt::value("--format", "<format>", ""), Opt::flag("--all", "")]),
     command("list_ciphers", CTL | DIAGNOSTICS, Group::Monitoring, "", NO_CIPHERS),
     command("list_hashes", CTL | DIAGNOSTICS, Group::Monitoring, "", NO_CIPHERS),
     command(
@@ -215,6 +201,29 @@ pub(super) const COMMANDS: &[Command] = &[
     command("federation_status", CTL | DIAGNOSTICS, Group::Other, "[--only-down]", NO_LINKS)
         .options(&[Opt::flag("--only-down", "")]),
     command("restart_federation_link", CTL, Group::Other, "<link_id>", NO_LINKS),
+    command(
+        "add_signing_key",
+        CTL,
+        Group::Other,
+        "<name> [--json=<json_key>] [--pem=<public_key>] [--pem-file=<pem_file>]",
+        NO_TOKENS,
+    )
+    .options(KEY),
+    command(
+        "add_uaa_key",
+        CTL,
+        Group::Deprecated,
+        "<name> [--json=<json_key>] [--pem=<public_key>] [--pem-file=<pem_file>]",
+        NO_TOKENS,
+    )
+    .options(KEY),
+    command(
+        "consistent_hash_exchange_ring_state",
+        DIAGNOSTICS,
+        Group::Monitoring,
+        "[--vhost <vhost>] <exchange>",
+        NO_RING,
+    ),
     command("disable_auth_attempt_source_tracking", DIAGNOSTICS, Group::Configuration, "", NO_TRACKING),
     command(
         "activate_free_disk_space_monitoring",

@@ -126,7 +126,7 @@ fn consume(call: &mut Call) -> Result<(), Failure> {
         for message in messages {
             match call.out.style() {
                 Style::Envelope => all.push(message),
-                Style::Json => call.out.raw(format!("{message}\n").as_bytes())?,
+                Style::Json => call.out.raw(&format!("{message}\n"))?,
                 Style::Text | Style::Pretty | Style::Csv => {
                     call.out.say(message["payload"].as_str().unwrap_or_default())?;
                 }
@@ -174,7 +174,7 @@ fn show_events(call: &mut Call, at: &str, until: Option<Instant>, pattern: &str)
             if event.contains(pattern) {
                 let mut line = message["properties"]["headers"].clone();
                 line["event"] = json!(event);
-                call.out.raw(format!("{line}\n").as_bytes())?;
+                call.out.live(format!("{line}\n").as_bytes())?;
             }
         }
         if until.is_some_and(|until| Instant::now() >= until) {

@@ -65,11 +65,7 @@ fn peek(call: &mut Call) -> Result<(), Failure> {
     if position == Some(0) && kind != "stream" {
         return Err(Failure::unavailable(NOT_THERE));
     }
-    let items = if kind == "stream" {
-        of_stream(call, &at, position, count)?
-    } else {
-        of_queue(call, &path(&["harefoot", "peek", &vhost, &queue]), shown, count)?
-    };
+    let items = pages(call, &path(&["harefoot", "peek", &vhost, &queue]), shown, count)?;
     if items.is_empty() && position.is_some() && call.option("--filter").is_none() {
         return Err(Failure::unavailable(NOT_THERE));
     }
@@ -77,7 +73,7 @@ fn peek(call: &mut Call) -> Result<(), Failure> {
 }
 
 /// Page after page, until there are enough.
-fn of_queue(call: &mut Call, at: &str, position: u64, count: u64) -> Result<Vec<Json>, Failure> {
+fn pages(call: &mut Call, at: &str, position: u64, count: u64) -> Result<Vec<Json>, Failure> {
     let filter =
         call.option("--filter").map(|text| format!("&filter={}", path(&[&text]))).unwrap_or_default();
     let is_whole = call.has("--full") || matches!(call.out.style(), Style::Envelope | Style::Json);
@@ -97,24 +93,10 @@ fn of_queue(call: &mut Call, at: &str, position: u64, count: u64) -> Result<Vec<
     }
 }
 
-/// A stream is read from an offset on, and keeps what it has.
-fn of_stream(call: &mut Call, at: &str, offset: Option<u64>, count: u64) -> Result<Vec<Json>, Failure> {
-    let offset = offset.map_or_else(|| json!("first"), |offset| json!(offset));
-    let wish = json!({ "ackmode": "ack_requeue_true", "count": count, "encoding": "auto", "offset": offset });
-    let mut items: Vec<Json> =
-        call.post(&format!("{at}/get"), &wish)?.checked()?.json()?.as_array().cloned().unwrap_or_default();
-    for item in &mut items {
-        item["position"] = item["properties"]["headers"]["x-stream-offset"].clone();
-    }
-    let filter = call.option("--filter");
-    items.retain(|item| filter.as_ref().is_none_or(|text| item.to_string().contains(text.as_str())));
-    Ok(items)
-}
-
 fn show(call: &mut Call, items: Vec<Json>) -> Result<(), Failure> {
     if call.has("--full") && matches!(call.out.style(), Style::Text | Style::Pretty) {
         let texts: Vec<String> = items.iter().map(whole).collect();
-        return call.out.raw(texts.join("\n").as_bytes());
+        return call.out.raw(&texts.join("\n"));
     }
     if matches!(call.out.style(), Style::Envelope | Style::Json) {
         return call.out.object(json!(items), "");
@@ -126,7 +108,7 @@ fn show(call: &mut Call, items: Vec<Json>) -> Result<(), Failure> {
         if letters.len() < body.len() {
             letters.push('…');
         }
-        let age = age(&item["age_s"]);
+        let age = age(&item);
         let headers = item["properties"]["headers"].take();
         table.push(vec![
             item["position"].take(),
@@ -145,7 +127,7 @@ fn show(call: &mut Call, items: Vec<Json>) -> Result<(), Failure> {
 /// A message on lines of its own; what is in it cannot move the terminal's cursor.
 fn whole(item: &Json) -> String {
     let tame = |value: &Json| crate::term::cell(value);
-    let mut text = format!("message {}\n", item["position"]);
+    let mut text = format!("message {}\n  age: {}\n", item["position"], age(item));
     for key in ["exchange", "routing_key", "redelivered", "payload_bytes", "payload_encoding"] {
         text.push_str(&format!("  {key}: {}\n", tame(&item[key])));
     }
@@ -165,15 +147,16 @@ fn whole(item: &Json) -> String {
     text
 }
 
-/// Seconds in a form for people; a message that nobody has stamped has none.
-fn age(seconds: &Json) -> String {
-    match seconds.as_u64() {
-        None => String::new(),
-        Some(s) if s < 60 => format!("{s}s"),
-        Some(s) if s < 3600 => format!("{}m{}s", s / 60, s % 60),
-        Some(s) if s < 86_400 => format!("{}h{}m", s / 3600, s % 3600 / 60),
-        Some(s) => format!("{}d{}h", s / 86_400, s % 86_400 / 3600),
-    }
+/// The time in the queue in a form for people; `>` where it is only known that the node has found the message when it started.
+fn age(item: &Json) -> String {
+    let seconds = item["age_s"].as_u64().unwrap_or_default();
+    let text = match seconds {
+        s if s < 60 => format!("{s}s"),
+        s if s < 3600 => format!("{}m{}s", s / 60, s % 60),
+        s if s < 86_400 => format!("{}h{}m", s / 3600, s % 3600 / 60),
+        s => format!("{}d{}h", s / 86_400, s % 86_400 / 3600),
+    };
+    if item["age_by"] == "start" { format!(">{text}") } else { text }
 }
 
 #[cfg(test)]
@@ -182,9 +165,9 @@ mod tests {
 
     #[test]
     fn ages_are_short() {
-        let ages = [0_u64, 59, 61, 3_725, 90_000].map(|seconds| age(&json!(seconds)));
+        let ages = [0_u64, 59, 61, 3_725, 90_000].map(|s| age(&json!({ "age_s": s, "age_by": "queue" })));
         assert_eq!(ages, ["0s", "59s", "1m1s", "1h2m", "1d1h"]);
-        assert_eq!(age(&Json::Null), "");
+        assert_eq!(age(&json!({ "age_s": 61, "age_by": "start" })), ">1m1s");
     }
 
     #[test]

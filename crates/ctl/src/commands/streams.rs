@@ -156,6 +156,15 @@ pub(super) const COMMANDS: &[Command] = &[
     )
     .lists(&["client_id", "conn_name", "connection_state", "user", "vhost"], &["client_id", "conn_name"]),
     Command::new(
+        "list_web_mqtt_connections",
+        CTL | DIAGNOSTICS,
+        Group::OtherProtocols,
+        "[<column> ...]",
+        "Lists the connections of MQTT over WebSockets: it is not spoken yet",
+        none,
+    )
+    .lists(&["client_id", "conn_name", "connection_state", "user", "vhost"], &["client_id", "conn_name"]),
+    Command::new(
         "list_stomp_connections",
         CTL | DIAGNOSTICS,
         Group::OtherProtocols,
@@ -168,6 +177,9 @@ pub(super) const COMMANDS: &[Command] = &[
 
 fn none(call: &mut Call) -> Result<(), Failure> {
     let name = call.line.command.map_or("", |command| command.name);
+    if let Some(vhost) = call.option("--vhost") {
+        call.node()?.require_vhost(&vhost)?;
+    }
     call.announce(&format!("Listing {} ...", name.trim_start_matches("list_").replace('_', " ")))?;
     lists::show(
         call,

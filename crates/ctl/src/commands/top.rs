@@ -138,12 +138,12 @@ fn live(call: &mut Call, mut order: Order, interval: Duration, wished: Option<us
     // Before the terminal is changed: whatever is wrong is said in the shell.
     let mut picture = take(call, order, wished.unwrap_or(ROWS))?;
     let _keys = Keys::new().map_err(cannot)?;
-    call.out.raw(b"\x1b[?1049h\x1b[?25l")?;
+    call.out.live(b"\x1b[?1049h\x1b[?25l")?;
     loop {
         let (rows, width) = size();
         let text = drawn(&picture, order, width).replace('\n', "\x1b[K\r\n");
         let keys = "\x1b[K\r\nr, d, m: by rate, depth, memory   q: quit";
-        call.out.raw(format!("\x1b[H{text}{keys}\x1b[J").as_bytes())?;
+        call.out.live(format!("\x1b[H{text}{keys}\x1b[J").as_bytes())?;
         let until = Instant::now() + interval;
         while Instant::now() < until {
             match Keys::next().map_err(cannot)? {

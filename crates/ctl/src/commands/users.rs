@@ -65,15 +65,15 @@ fn add(call: &mut Call) -> Result<(), Failure> {
     call.announce(&format!("Adding user \"{user}\" ..."))?;
     let secret = password::of_user(call, 1, true)?;
     let secret = secret.ok_or_else(|| Failure::data("Password is not provided via argument or stdin"))?;
-    let at = path(&["users", &user]);
-    if call.find(&at)?.is_some() {
-        return Err(Failure::software(format!("User \"{user}\" already exists")));
-    }
     let body = match is_hashed {
         true => json!({ "tags": "", "password_hash": secret }),
         false => json!({ "tags": "", "password": secret }),
     };
-    call.put(&at, &body)?.checked()?;
+    let answer = call.post(&path(&["harefoot", "users", &user]), &body)?;
+    if answer.status == 409 {
+        return Err(Failure::software(format!("User \"{user}\" already exists")));
+    }
+    answer.checked()?;
     call.out.remark("Done. Don't forget to grant the user permissions to some virtual hosts! See 'rabbitmqctl help set_permissions' to learn more.")
 }
 

@@ -2,11 +2,17 @@
 //! first message of a position of quorum queues, on its command line.
 //!
 //! Whoever may get from a queue may look into it: that takes *read*. Into somebody's exclusive queue only the node's owner may.
+//!
+//! No message is stamped in memory or on disk when it comes in: a queue remembers the times of some (`broker::queue`), a stream
+//! that of each chunk. Of what a queue had when the node started nobody knows but its publisher, if it has set a `timestamp`.
 
 use std::sync::Arc;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use broker::queue::{Peeked, Queue, Spot};
+use broker::{
+    queue::{Peeked, Queue, Spot},
+    topology::QueueKind,
+};
 use model::refusal::{Permission, Resource};
 use serde_json::{Value as Json, json};
 
@@ -72,9 +78,7 @@ fn parse_cursor(text: &str) -> Option<(u64, Spot)> {
 
 pub(super) fn list(api: &Api, call: &Call) -> Answer {
     let queue = find(api, call)?;
-    if queue.record().kind.name() == "stream" {
-        return Err(Problem::bad("a stream is read by offset: get from it, with an offset in the body"));
-    }
+    let is_stream = queue.record().kind == QueueKind::Stream;
     let size = |text: Option<u64>, default: usize, max: usize| {
         text.map_or(default, |size| usize::try_from(size).unwrap_or(max)).min(max)
     };
@@ -85,6 +89,10 @@ pub(super) fn list(api: &Api, call: &Call) -> Answer {
     };
     let start = match call.query.get("cursor") {
         Some(cursor) => Some(parse_cursor(cursor).ok_or_else(|| Problem::bad("this is no cursor"))?),
+        None if is_stream => {
+            let number = number(call, "position")?.unwrap_or(0);
+            Some((number, Spot { level: 0, number }))
+        }
         None => {
             let position = number(call, "position")?.unwrap_or(1).max(1);
             let spot = queue.spot(position.saturating_sub(1)).map_err(|fault| failed(&queue, &fault))?;
@@ -115,19 +123,26 @@ fn page(
     wish: &Wish,
 ) -> Result<(Vec<Json>, Option<String>), Problem> {
     let now_ms = api.world().now_ms();
+    let started_ms = now_ms.saturating_sub(api.world().usage().uptime_ms);
     let (mut items, mut bytes, mut seen) = (Vec::new(), 0_usize, 0_usize);
     while items.len() < wish.size && bytes < PAGE_BYTES_MAX && seen < SEEN_MAX {
-        let read = queue.peek(spot, wish.size.saturating_sub(items.len()));
+        // With a filter most of what is read is not shown.
+        let wanted =
+            if wish.filter.is_some() { PAGE_SIZE_MAX } else { wish.size.saturating_sub(items.len()) };
+        let read = queue.peek(spot, wanted);
         let read = read.map_err(|fault| failed(queue, &fault))?;
         for one in &read.messages {
-            if bytes >= PAGE_BYTES_MAX {
+            if queue.record().kind == QueueKind::Stream {
+                position = one.spot.number;
+            }
+            if bytes >= PAGE_BYTES_MAX || items.len() >= wish.size {
                 return Ok((items, Some(cursor(position, one.spot))));
             }
             if wish.filter.as_ref().is_none_or(|wanted| has(one, wanted)) {
                 bytes = bytes
                     .saturating_add(one.message.body().len().min(wish.body_bytes_max))
                     .saturating_add(256);
-                items.push(show(one, position, now_ms, wish.body_bytes_max));
+                items.push(show(one, position, (now_ms, started_ms), wish.body_bytes_max));
             }
             position = position.saturating_add(1);
             seen = seen.saturating_add(1);
@@ -154,7 +169,18 @@ fn has(one: &Peeked, wanted: &[u8]) -> bool {
         || is_in(properties::to_json(&message.properties()).to_string().as_bytes())
 }
 
-fn show(one: &Peeked, position: u64, now_ms: u64, body_bytes_max: usize) -> Json {
+/// How long a message has been in its queue, in seconds, and who says so: the `queue`; the `publisher`; or, where nobody knows
+/// more than that it was there before, the `start` of the node.
+fn age(one: &Peeked, timestamp: Option<u64>, (now_ms, started_ms): (u64, u64)) -> (u64, &'static str) {
+    let since_s = |at_ms: u64| now_ms.saturating_sub(at_ms) / 1000;
+    match (one.arrived_ms, timestamp) {
+        (0, Some(stamp)) => (since_s(stamp.saturating_mul(1000)), "publisher"),
+        (0, None) => (since_s(started_ms), "start"),
+        (arrived_ms, _) => (since_s(arrived_ms), "queue"),
+    }
+}
+
+fn show(one: &Peeked, position: u64, times_ms: (u64, u64), body_bytes_max: usize) -> Json {
     let (message, body) = (&one.message, one.message.body());
     let shown = body.get(..body_bytes_max.min(body.len())).unwrap_or_default();
     let (payload, encoding) = match std::str::from_utf8(shown) {
@@ -167,11 +193,11 @@ fn show(one: &Peeked, position: u64, now_ms: u64, body_bytes_max: usize) -> Json
         Err(_) => (BASE64_STANDARD.encode(shown), "base64"),
     };
     let properties = message.properties();
-    // Publishers stamp their messages in seconds; nobody else notes when one came.
-    let age_s = properties.timestamp.map(|stamp| (now_ms / 1000).saturating_sub(stamp));
+    let (age_s, age_by) = age(one, properties.timestamp, times_ms);
     json!({
         "position": position,
         "age_s": age_s,
+        "age_by": age_by,
         "expires_at_ms": (one.expires_at_ms != 0).then_some(one.expires_at_ms),
         "redelivered": one.is_redelivered,
         "exchange": arguments::text(message.exchange()),

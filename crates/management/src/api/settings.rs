@@ -150,3 +150,8 @@ pub(super) fn certificates(api: &Api, _: &Call) -> Answer {
     }
     Ok(Reply::values(rows))
 }
+
+/// What the node finds on its machine, for whoever looks for a reason.
+pub(super) fn machine(api: &Api, _: &Call) -> Answer {
+    Ok(Reply::Object(list::to_value(&api.world().machine())))
+}

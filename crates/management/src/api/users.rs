@@ -63,6 +63,19 @@ pub(super) fn set(api: &Api, call: &Call) -> Answer {
     Ok(Reply::put(is_new))
 }
 
+/// Makes a user who is not there yet: of several who try at the same time one succeeds, and the others learn that they came late.
+pub(super) fn create(api: &Api, call: &Call) -> Answer {
+    let (user, body) = (call.name(2)?, call.object()?);
+    body.require(&["tags"])?;
+    let password = password(api, &body, HashAlgorithm::Sha256)?;
+    let tags = tags(&body, "tags")?;
+    api.change(call, |topology| match topology.user(&user) {
+        Some(_) => Err(Invalid::UserExists { user: user.clone() }),
+        None => topology.set_user(&user, password, tags).map(Some),
+    })?;
+    Ok(Reply::Created(Some(user.to_string())))
+}
+
 /// The password of a body: hashed now, or before, by the algorithm `unsaid` unless it says by which, or is as
 /// long as those of SHA-512 alone are. None at all: nobody can log in with one.
 pub(super) fn password(api: &Api, body: &Object, unsaid: HashAlgorithm) -> Result<PasswordHash, Problem> {

@@ -1,9 +1,10 @@
 //! `/api/harefoot/why`: what does not go as operators expect, why, and what helps. RabbitMQ has the numbers, not the reasons.
 //!
 //! Pure: looks at what is counted, changes nothing. Everybody sees what concerns their vhosts; the node as a whole, and who failed
-//! to log in, is for whoever may monitor. Here is what a finding is and what is found of the node; of queues: `queues`.
+//! to log in, is for whoever may monitor. Here is what a finding is and what is found of the node; of queues: `queues`; limits: `reached`.
 
 mod queues;
+mod reached;
 
 use broker::{ConnectionState, Door};
 use model::Name;
@@ -72,7 +73,11 @@ pub(super) fn list(api: &Api, call: &Call) -> Answer {
     found.extend(queues::all(api, &vhosts, wanted));
     if wanted.is_none() {
         found.extend(unroutable(api, &vhosts));
-        found.extend(full(api, &vhosts));
+        found.extend(reached::of_vhosts(api, &vhosts));
+        if call.caller.has(Right::Monitoring) {
+            found.extend(reached::of_users(api));
+            found.extend(reached::of_node(api));
+        }
     }
     Ok(Reply::values(found.iter().map(|one| (one.subject.clone(), list::to_value(one)))))
 }
@@ -260,37 +265,6 @@ fn unroutable(api: &Api, vhosts: &[Name]) -> Vec<Finding> {
                 queue: None,
                 says,
                 fix,
-            });
-        }
-    }
-    found
-}
-
-/// Vhosts that take no more queues or connections.
-fn full(api: &Api, vhosts: &[Name]) -> Vec<Finding> {
-    let connected = api.broker().connected();
-    let topology = api.broker().topology().read();
-    let mut found = Vec::new();
-    for vhost in vhosts {
-        let limits = topology.vhost_limits(vhost);
-        let connections =
-            connected.iter().filter(|one| one.vhost == *vhost && one.ends.is_some()).count() as u64;
-        let queues = topology.queues_of(vhost).count() as u64;
-        for (what, now, limit) in
-            [("connections", connections, limits.max_connections), ("queues", queues, limits.max_queues)]
-        {
-            let Some(limit) = limit.filter(|limit| now >= *limit) else { continue };
-            found.push(Finding {
-                kind: "limit_reached",
-                subject: format!("vhost {vhost}"),
-                vhost: Some(vhost.clone()),
-                queue: None,
-                says: format!("It has {now} {what} and may have {limit}: the next one is refused."),
-                fix: format!(
-                    "Close or delete what is not needed, or raise the limit: rabbitmqctl set_vhost_limits -p '{vhost}' \
-                     '{{\"max-{what}\":{}}}'",
-                    limit.saturating_mul(2).max(1)
-                ),
             });
         }
     }

@@ -22,6 +22,8 @@ const UNREADABLE_MAX: usize = 1000;
 pub(super) struct Log {
     pub(super) engine: Arc<Engine>,
     pub(super) id: LogId,
+    /// Whether it is only looked at: what cannot be read is then left as it is.
+    pub(super) is_untouched: bool,
 }
 
 /// What a log holds, found out when the node starts.
@@ -33,6 +35,11 @@ pub(super) struct Found {
 }
 
 impl Log {
+    /// The same, to be looked at by somebody who is to change nothing.
+    pub(super) fn untouched(&self) -> Self {
+        Self { is_untouched: true, ..self.clone() }
+    }
+
     /// Reads durable chunks from number `from` on, and says where to go on; None if there are no more. What cannot be read
     /// is given up, so that the rest comes out: whoever keeps the node finds the bytes aside.
     pub(super) fn read(&self, from: u64, bytes: u64) -> Result<(Vec<Chunk>, Option<u64>), Fault> {
@@ -48,7 +55,9 @@ impl Log {
         let mut stored = Vec::new();
         loop {
             match self.engine.read(self.id, from, limit, &mut stored) {
-                Err(Fault::Corrupt { .. }) if stored.is_empty() => self.pass_over(from)?,
+                Err(Fault::Corrupt { .. }) if stored.is_empty() && !self.is_untouched => {
+                    self.pass_over(from)?
+                }
                 // What stands before the damage comes first.
                 Err(_) if !stored.is_empty() => break,
                 Err(fault) => return Err(fault),

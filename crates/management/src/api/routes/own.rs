@@ -20,6 +20,12 @@ const PEEK: &[Field] = &[
 ];
 const THRESHOLD: &[Field] = &[("relative", Any, false), ("absolute", Integer, false)];
 const LINES: &[Field] = &[("lines", Integer, false), ("from", Integer, false)];
+const USER: &[Field] = &[
+    ("tags", Any, true),
+    ("password", Text, false),
+    ("password_hash", Text, false),
+    ("hashing_algorithm", Text, false),
+];
 const PASSWORD: &[Field] =
     &[("password", Text, false), ("password_hash", Text, false), ("hashing_algorithm", Text, false)];
 
@@ -48,6 +54,8 @@ pub(super) const OWN: &[Route] = &[
         Gives::Nothing,
     ),
     Route::new("harefoot/certificates", Monitoring).list(settings::certificates),
+    Route::new("harefoot/machine", Monitoring).object(settings::machine),
+    Route::new("harefoot/users/{user}", Administrator).post(users::create, Body::Json(USER), Gives::Created),
     Route::new("harefoot/users/{user}/password", Administrator)
         .put(users::set_password, PASSWORD, Gives::Nothing)
         .delete(users::clear_password),

@@ -14,7 +14,7 @@ fn open(disk: &MemoryDisk) -> (Log, Recovered) {
     let (engine, recovered) = Engine::open(Arc::new(disk.clone()), Options::default()).unwrap();
     let state = recovered.logs.iter().find(|log| log.id == ID).map(|log| log.state).unwrap_or_default();
     let found = Recovered { first: state.first, next: state.next, ..Recovered::default() };
-    (Log { engine: Arc::new(engine), id: ID }, found)
+    (Log { engine: Arc::new(engine), id: ID, is_untouched: false }, found)
 }
 
 fn append(log: &Log, index: u64, head: &[u8], body: &[u8]) {
