@@ -70,9 +70,9 @@ def ages(shell, own: Own, verdict) -> None:
         shell.call(["rabbitmqctl", "delete_queue", f"age.{kind}"])
 
 
-def kinds(shell, *words: str) -> dict[str, dict]:
+def kinds(shell, *words: str, **way: str) -> dict[str, dict]:
     """What `why` finds, by kind and subject."""
-    return {f"{one['kind']} {one['subject']}": one for one in result(shell, ["why", *words])}
+    return {f"{one['kind']} {one['subject']}": one for one in result(shell, ["why", *words], **way)}
 
 
 def peek(shell, own: Own, verdict) -> None:
@@ -318,7 +318,7 @@ def colours(shell, verdict) -> None:
 
 
 def encrypted(shell, binary: Path, folder: Path, verdict, in_the_middle) -> None:
-    """`https`, with whom it trusts and what it shows; and a node with many doors and `vhost_max = 1`, for `in_the_middle`."""
+    """`https`, with whom it trusts and what it shows; and a node with many doors, little memory and `vhost_max = 1`, for `in_the_middle`."""
     place = folder / "tls"
     place.mkdir()
     authority, stranger = Authority(place, "ca"), Authority(place, "stranger")
@@ -327,7 +327,8 @@ def encrypted(shell, binary: Path, folder: Path, verdict, in_the_middle) -> None
     port, amqps = free_port(), free_port()
     config = place / "node.conf"
     more = f"management.ssl.cacertfile = {authority.pem}\nmanagement.ssl.verify = verify_peer\nmanagement.ssl.fail_if_no_peer_cert = true\n"
-    more += f"listeners.ssl.default = 127.0.0.1:{amqps}\nssl_options.certfile = {cert}\nssl_options.keyfile = {key}\nvhost_max = 1\n"
+    more += f"listeners.ssl.default = 127.0.0.1:{amqps}\nssl_options.certfile = {cert}\nssl_options.keyfile = {key}\n"
+    more += "vhost_max = 1\ntotal_memory_available_override_value = 250MB\n"
     config.write_text(f"management.ssl.port = {port}\nmanagement.ssl.ip = 127.0.0.1\nmanagement.ssl.certfile = {cert}\nmanagement.ssl.keyfile = {key}\n{more}")
     own = Own(binary, place / "data", config=config)
     try:
@@ -358,7 +359,7 @@ def encrypted(shell, binary: Path, folder: Path, verdict, in_the_middle) -> None
             shell.call(reopen, **inside)
             is_back = until(lambda: listens(own.port) and listens(amqps))
             verdict(f"{close.split()[1]}/every-door-of-amqp-and-no-other", before and is_closed and is_seen and is_back, (before, is_closed, is_seen, is_back))
-        in_the_middle(shell, inside, verdict)
+        in_the_middle(shell, inside, own.port, verdict)
         done = shell.call(["rabbitmqctl", "-q", "list_users", *known], **(way | {"HAREFOOT_URL": f"http://localhost:{port}"}))
         verdict("https/files-without-it", done.returncode == 64, done)
         own.stop()

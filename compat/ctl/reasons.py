@@ -1,11 +1,13 @@
 """`why`: everything that it explains, made so, is found with what helps; the commands that it advises are carried out, and help."""
 
 import re
+import socket
 import threading
 import time
 
 import pika
 from insight import connect, kinds, result, until
+from pika import frame, spec
 
 from drive.broker import Own
 
@@ -104,31 +106,36 @@ def why(shell, own: Own, verdict) -> None:
     connection.close()
 
 
-def flow(shell, own: Own, verdict) -> None:
-    """Publishers that are faster than the disk are held back: so much at once as no disk takes while it comes."""
+def pour(port: int, ended: threading.Event) -> None:
+    """Sends persistent messages as fast as a socket takes them, without a client that would be slower than a disk."""
+    frames = [(0, spec.Connection.StartOk({}, "PLAIN", "\0guest\0guest", "en_US")), (0, spec.Connection.TuneOk(10, 131072, 0)), (0, spec.Connection.Open("/")),
+              (1, spec.Channel.Open()), (1, spec.Queue.Declare(queue="why.flow", durable=True, nowait=True, arguments={"x-max-length": 5}))]
+    body = b"x" * 100_000
+    publish = frame.Method(1, spec.Basic.Publish(exchange="", routing_key="why.flow")).marshal()
+    head = frame.Header(1, 10 * len(body), pika.BasicProperties(delivery_mode=2)).marshal()
+    message = publish + head + 10 * frame.Body(1, body).marshal()
+    with socket.create_connection(("127.0.0.1", port)) as link:
+        link.sendall(b"AMQP\0\0\x09\x01" + b"".join(frame.Method(channel, method).marshal() for channel, method in frames))
+        while not ended.is_set():
+            link.sendall(message)
+
+
+def flow(shell, way: dict[str, str], port: int, verdict) -> None:
+    """Publishers that are faster than the disk are held back. Of a node with little memory, which waits for the disk early."""
     ended = threading.Event()
-
-    def publish(number: int) -> None:
-        with connect(own) as connection:
-            channel = connection.channel()
-            queue = f"why.flow.{number}"
-            channel.queue_declare(queue, durable=True, arguments={"x-max-length": 5})
-            while not ended.is_set():
-                channel.basic_publish("", queue, b"x" * 4_000_000, pika.BasicProperties(delivery_mode=2))
-            channel.queue_delete(queue)
-
-    threads = [threading.Thread(target=publish, args=(number,)) for number in range(3)]
+    threads = [threading.Thread(target=pour, args=(port, ended)) for _ in range(2)]
     for thread in threads:
         thread.start()
     found = {}
-    until(lambda: "disk_behind disk" in found or found.update(kinds(shell)), 40)
+    until(lambda: "disk_behind disk" in found or found.update(kinds(shell, **way)), 40)
     ended.set()
     for thread in threads:
         thread.join(60)
     finding = found.get("disk_behind disk", {})
     good = "faster than the disk" in finding.get("says", "") and "nothing has to be done" in finding.get("fix", "")
     verdict("why/flow", good, finding or list(found))
-    verdict("why/flow-is-over", until(lambda: "disk_behind disk" not in kinds(shell)), kinds(shell))
+    verdict("why/flow-is-over", until(lambda: "disk_behind disk" not in kinds(shell, **way)), kinds(shell, **way))
+    shell.call("rabbitmqctl delete_queue why.flow", **way)
 
 
 def raise_all(shell) -> None:
@@ -172,8 +179,9 @@ def limits(shell, own: Own, verdict) -> None:
     shell.call("rabbitmqctl delete_vhost narrow")
 
 
-def limits_of_node(shell, way: dict[str, str], verdict) -> None:
-    """Of a node whose configuration says vhost_max = 1."""
+def of_a_narrow_node(shell, way: dict[str, str], port: int, verdict) -> None:
+    """Of a node whose configuration says vhost_max = 1, and that there is little memory."""
+    flow(shell, way, port, verdict)
     found = reached(shell, **way)
     fix = found.get("node: vhosts vhosts", {}).get("fix", "")
     verdict("why/limit-of-node", list(found) == ["node: vhosts vhosts"] and "vhost_max" in fix, found)
