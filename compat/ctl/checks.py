@@ -112,6 +112,17 @@ def ways(shell: Shell, own: Own) -> None:
     verdict("way/another-node-is-not-this-one", done.returncode == 69 and "other@elsewhere" in done.stderr, done)
     done = shell.call("harefoot ctl -q list_vhosts")
     verdict("way/harefoot-ctl", done.returncode == 0 and "shop" in done.stdout, done)
+    if os.geteuid() == 0:
+        # Nobody's mistake with a folder's mode lets anybody in: the kernel says who connects.
+        binary, data = shell.folder / "nobody", Path(shell.env["HAREFOOT_DATA_DIR"])
+        shutil.copy(own.binary, binary)
+        modes = {place: place.stat().st_mode for place in (shell.folder, data, data / "harefoot.sock")}
+        for place in modes:
+            place.chmod(0o777)
+        done = subprocess.run([binary, "ctl", "list_users"], capture_output=True, text=True, env=shell.env, user=65534, group=65534, extra_groups=[], check=False)
+        for place, mode in modes.items():
+            place.chmod(mode)
+        verdict("way/another-user-is-cut-off", done.returncode == 69 and "guest" not in done.stdout and "cut off" in done.stderr, done)
     deep = shell.folder / "/".join(["a-long-name-of-a-folder"] * 10)
     deep.mkdir(parents=True)
     far = Own(own.binary, deep / "data")

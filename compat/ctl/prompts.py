@@ -86,6 +86,10 @@ def check(shell, verdict) -> None:
     verdict("prompt/one-that-is-known-is-asked-once", code == 0 and "Success" in seen and "again" not in seen, (code, seen))
     code, seen = ask(shell, ["rabbitmqctl", "change_password", "typed"], [("Password: ", "half\x03")])
     verdict("prompt/ctrl-c-gives-up-and-the-echo-is-back", code == 70, (code, seen))
+    code, seen = ask(shell, ["rabbitmqctl", "change_password", "typed"], [("Password: ", "\x04")])
+    verdict("prompt/ctrl-d-gives-up", code == 70, (code, seen))
+    code, seen = ask(shell, ["rabbitmqctl", "change_password", "typed"], [("Password: ", "new\n"), ("again: ", "\x04")])
+    verdict("prompt/ctrl-d-at-the-second-one-gives-up", code == 70 and shell.call("rabbitmqctl authenticate_user typed", "secret\n").returncode == 0, (code, seen))
     code, seen = ask(shell, ["rabbitmqctl", "change_password", "typed"], [("Password: ", "\n"), ("again: ", "\n")])
     verdict("prompt/an-empty-one-is-none", code == 65, (code, seen))
     file = shell.folder / "password"
