@@ -153,7 +153,7 @@ struct State {
     returns: Returns,
     /// Of a quorum queue.
     departures: Option<Box<Departures>>,
-    /// The log is to be read from here on, to find out when its messages expire; until then none does.
+    /// The log is to be read from here on, to find out when its messages expire; until then none of those does.
     unlisted_from: Option<u64>,
     outbox: Outbox,
     is_reading: bool,

@@ -10,6 +10,7 @@ use super::{
     Effects, Queue, State,
     fifo::{Fetched, Read, Ticket},
     levels::{Due, Wanted},
+    limits::GIVEN_UP_MAX,
     replica,
 };
 use crate::topology::QueueKind;
@@ -32,10 +33,19 @@ enum Task {
 }
 
 enum Outcome {
-    /// Numbers and expiries, and where to go on.
-    Listed(Vec<(u64, u64)>, Option<u64>),
+    Listed(Listed),
     Fetched(Due<Fetched>),
     Read(u8, Read),
+}
+
+/// A part of the log, read to know when its messages expire.
+struct Listed {
+    /// Numbers and times.
+    expiries: Vec<(u64, u64)>,
+    /// Those of them whose time is over.
+    due: Fetched,
+    /// Where to go on; None if that was all.
+    next: Option<u64>,
 }
 
 impl Queue {
@@ -54,18 +64,23 @@ impl Queue {
             state.is_reading = task.is_some();
             task
         };
-        let outcome = task.map(|task| self.carry_out(task));
+        let outcome = task.map(|task| self.carry_out(task, out.now_ms));
         let mut state = self.state.lock();
         state.is_reading = false;
         let mut fetched = Due::default();
         match outcome.transpose() {
             // A purge was faster: whoever waits is told.
             Ok(None) => {}
-            Ok(Some(Outcome::Listed(expiries, next))) => {
+            Ok(Some(Outcome::Listed(Listed { expiries, due, next }))) => {
                 for (seq, expires_at_ms) in expiries {
                     state.levels.note_cold(seq, expires_at_ms);
                 }
                 state.unlisted_from = next;
+                // They go before the rest of the log is read, and are read only once.
+                self.expire_fetched(&mut state, out.now_ms, &mut Due { level: 0, messages: due }, out);
+                if next.is_none() {
+                    state.levels.be_strict();
+                }
             }
             Ok(Some(Outcome::Fetched(due))) => {
                 state.books.count_disk_reads(due.messages.len());
@@ -94,19 +109,32 @@ impl Queue {
         }
     }
 
-    fn carry_out(&self, task: Task) -> Result<Outcome, Fault> {
+    fn carry_out(&self, task: Task, now_ms: u64) -> Result<Outcome, Fault> {
         match task {
-            Task::List(from) => self.list_from(from),
+            Task::List(from) => self.list_from(from, now_ms).map(Outcome::Listed),
             Task::Fetch(due) => self.fetch_all(&due).map(Outcome::Fetched),
             Task::Ahead(wanted) => Ok(Outcome::Read(wanted.level, self.read_from(wanted)?)),
         }
     }
 
-    fn list_from(&self, from: u64) -> Result<Outcome, Fault> {
+    fn list_from(&self, from: u64, now_ms: u64) -> Result<Listed, Fault> {
         let limit = ReadLimit { entries: READ_ENTRIES_MAX, bytes: READ_BYTES_MAX };
         let (stored, next) = self.read_some(LogId(self.record.id.level(0)), from, limit)?;
-        let expiries = stored.into_iter().map(|record| (record.index, record.expires_at_ms));
-        Ok(Outcome::Listed(expiries.filter(|(_, expires_at_ms)| *expires_at_ms != 0).collect(), next))
+        let mut listed = Listed { expiries: Vec::with_capacity(stored.len()), due: Fetched::new(), next };
+        for record in stored.into_iter().filter(|record| record.expires_at_ms != 0) {
+            listed.expiries.push((record.index, record.expires_at_ms));
+            if record.expires_at_ms > now_ms {
+                continue;
+            }
+            if let Ok(message) = self.decode(record.payload) {
+                listed.due.insert(record.index, Some(Arc::new(message)));
+            }
+            if listed.due.len() >= GIVEN_UP_MAX {
+                listed.next = Some(record.index.saturating_add(1));
+                break;
+            }
+        }
+        Ok(listed)
     }
 
     /// Those that come first, at least one, as many as may be in memory at once.
@@ -209,8 +237,8 @@ impl Queue {
 
 impl State {
     fn next_task(&self, now_ms: u64) -> Option<Task> {
-        let list = self.unlisted_from.map(Task::List);
-        let fetch = || self.levels.due_on_disk(now_ms, FETCHED_MAX).map(Task::Fetch);
-        list.or_else(fetch).or_else(|| self.levels.wanted().map(Task::Ahead))
+        let fetch = self.levels.due_on_disk(now_ms, FETCHED_MAX).map(Task::Fetch);
+        let list = || self.unlisted_from.map(Task::List);
+        fetch.or_else(list).or_else(|| self.levels.wanted().map(Task::Ahead))
     }
 }

@@ -61,6 +61,7 @@ impl Levels {
             taken_before: is_replicated.then_some(0),
             row: None,
         };
+        let is_known = recovered.is_empty();
         for (level, recovered) in recovered {
             let fifo = Fifo::new(level, recovered);
             if level == 0 {
@@ -69,8 +70,8 @@ impl Levels {
                 levels.higher.insert(Reverse(level), fifo);
             }
         }
-        if kind == QueueKind::Delay {
-            levels.lowest.be_strict();
+        if kind == QueueKind::Delay && is_known {
+            levels.be_strict();
         }
         let next = levels.all().map(Fifo::next_seq).fold(entries_next, u64::max);
         levels.row = is_replicated.then_some(next);
@@ -109,6 +110,11 @@ impl Levels {
             return &mut self.lowest;
         }
         self.higher.values_mut().find(|fifo| fifo.head() != Head::Empty).unwrap_or(&mut self.lowest)
+    }
+
+    /// From now on messages of level 0 expire strictly in the order of their times: those of all are known.
+    pub(super) fn be_strict(&mut self) {
+        self.lowest.be_strict();
     }
 
     /// The log of a level.

@@ -14,7 +14,7 @@ use super::{
 use crate::{argument::Overflow, dead_letter::Reason};
 
 /// Messages given up at a time, so that nobody waits long for the queue; the rest follows at once.
-const GIVEN_UP_MAX: usize = 1000;
+pub(super) const GIVEN_UP_MAX: usize = 1000;
 
 impl State {
     /// Whether so much more fits in, for a queue that refuses what does not.
@@ -55,7 +55,7 @@ impl Queue {
         fetched: &mut Due<Fetched>,
         out: &mut Effects,
     ) {
-        if !state.levels.may_expire() || state.unlisted_from.is_some() {
+        if !state.levels.may_expire() {
             return;
         }
         let mut forgotten = Forgotten::default();

@@ -1,5 +1,7 @@
 //! Exchanges that make messages wait.
 
+use std::time::Duration;
+
 use broker::queue::{Amount, Cancelled};
 use model::{
     Event, Outcome, SessionCommand, SessionEvent, Value,
@@ -275,6 +277,43 @@ fn many_that_are_not_in_memory_come_in_the_order_of_their_times() {
         peer.ask(ack(at as u64 + 1));
     }
     assert_eq!(waiting(&world, "d").messages, 0);
+}
+
+/// After a start what is due need not wait until all that waits has been looked at.
+#[test]
+fn what_is_due_goes_while_the_rest_is_read() {
+    let world = World::new();
+    let mut peer = with_exchange(&world);
+    let count = 10_000;
+    // The third is over, the fifth over in a moment, those at the end long since.
+    let delay = |number: u64| match number {
+        3 => 50,
+        5 => 150,
+        9_998.. => 10,
+        _ => 1_000_000,
+    };
+    for number in 0..count {
+        peer.ask(later("d", "q", &number.to_string(), delay(number)));
+    }
+    world.flush();
+    drop(peer);
+    let world = world.crash();
+    world.broker.start_clock(100);
+    assert!(world.broker.read_one(Duration::ZERO, || 100));
+    assert_eq!(world.counts("q"), (1, 0), "of those that have been looked at");
+    assert!(world.broker.read_one(Duration::ZERO, || 200));
+    assert_eq!(world.counts("q"), (2, 0), "what is over comes before what is not known");
+    world.read_at(200);
+    assert_eq!((world.counts("q"), waiting(&world, "d").messages), ((4, 0), count - 4));
+    world.pass_to(1_000_000);
+    assert_eq!((world.counts("q"), waiting(&world, "d").messages), ((count, 0), 0));
+    let mut peer = world.peer();
+    let heard = [(); 4].map(|()| {
+        peer.ask(get("q"));
+        world.read_at(1_000_000);
+        peer.hear().concat().split([' ', ',']).nth(2).map(str::to_owned)
+    });
+    assert_eq!(heard.map(Option::unwrap), ["3", "5", "9998", "9999"]);
 }
 
 /// Wherever the power goes, each confirmed message is in one place afterwards, and comes in its time.
