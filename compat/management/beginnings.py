@@ -38,6 +38,9 @@ runtime_parameters.limits.shovel = 1
 quorum_queue.property_equivalence.relaxed_checks_on_redeclaration = true
 message_interceptors.incoming.set_header_timestamp.overwrite = true
 message_interceptors.incoming.set_header_routing_node.overwrite = false
+message_interceptors.outgoing.timestamp.enabled = true
+queue_types.stream.enabled = false
+exchange_types.local_random.enabled = false
 """
 
 
@@ -115,9 +118,17 @@ def stamps(broker: Own, node: Node, verdict: Callable) -> None:
             channel.basic_publish("", queue, b"m", properties)
             _, came, _ = channel.basic_get(queue, auto_ack=True)
             at_ms = came.headers.get("timestamp_in_ms", 0)
-            good = abs(at_ms / 1000 - time.time()) < 60 and came.timestamp == at_ms // 1000
+            sent_ms = came.headers.pop("x-opt-rabbitmq-sent-time", 0)
+            good = abs(at_ms / 1000 - time.time()) < 60 and came.timestamp == at_ms // 1000 and 0 <= sent_ms - at_ms < 60_000
             good = good and came.headers == {"timestamp_in_ms": at_ms, "x-routed-by": routed_by, **more}
             verdict(f"stamps-on-{'none' if properties is None else 'own'}", good, came)
+
+
+def types_off(node: Node, verdict: Callable) -> None:
+    stream = {"durable": True, "arguments": {"x-queue-type": "stream"}}
+    said = [node.put("queues/%2F/s", stream), node.put("exchanges/%2F/lr", {"type": "x-local-random"})]
+    good = said[0] == (400, "queues of type 'stream' are disabled on this node") and said[1][0] == 400
+    verdict("types-switched-off", good, said)
 
 
 def check(binary: Path, work: Path, verdict: Callable) -> None:
@@ -130,6 +141,7 @@ def check(binary: Path, work: Path, verdict: Callable) -> None:
         node = Node(broker.http)
         new_vhosts(node, verdict)
         limits(node, verdict)
+        types_off(node, verdict)
         relaxed(broker, node, verdict)
         stamps(broker, node, verdict)
         warned = [line for line in (work / "beginnings.log").read_text(encoding="utf-8").splitlines() if "no effect" in line]

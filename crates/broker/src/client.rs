@@ -198,7 +198,8 @@ impl Client {
     }
 
     fn moment(&self) -> Moment {
-        Moment { flushed: self.broker.engine.flushed(), ms: self.now_ms }
+        let is_told = self.broker.settings.stamps.sent;
+        Moment { flushed: self.broker.engine.flushed(), ms: self.now_ms, is_told }
     }
 
     fn handle_session_command(&mut self, id: SessionId, command: SessionCommand) {

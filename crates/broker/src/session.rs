@@ -10,7 +10,7 @@ use std::{
 };
 
 use foldhash::fast::FixedState;
-use model::{DeliveryId, Name, Refusal, SessionEvent, SessionId};
+use model::{DeliveryId, Message, Name, Refusal, SessionEvent, SessionId};
 use storage::Lsn;
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     counts::{SessionGauges, SessionView},
     mailbox::{DELIVERY_BYTES, MAILBOX_BYTES_MAX, Parcel, Reply},
     queue::{ConsumerKey, Queue, SessionLimit},
+    stamps,
 };
 
 pub(crate) mod confirms;
@@ -89,6 +90,15 @@ pub(crate) struct Moment {
     pub(crate) flushed: Lsn,
     /// The wall clock, in milliseconds since 1970.
     pub(crate) ms: u64,
+    /// Whether deliveries tell it.
+    pub(crate) is_told: bool,
+}
+
+impl Moment {
+    /// The message as it is delivered now.
+    fn send(&self, message: Arc<Message>) -> Arc<Message> {
+        if self.is_told { stamps::sent(&message, self.ms) } else { message }
+    }
 }
 
 /// What a held event weighs.
@@ -336,6 +346,7 @@ impl Session {
             };
             self.open(unsettled, now)
         };
+        let message = now.send(message);
         Ok(SessionEvent::Delivered { consumer: tag, delivery: DeliveryId(number), redelivered, message })
     }
 
@@ -379,6 +390,7 @@ impl Session {
             };
             self.open(unsettled, now)
         };
+        let message = now.send(message);
         SessionEvent::Got { delivery: DeliveryId(number), redelivered, message, messages: left }
     }
 }

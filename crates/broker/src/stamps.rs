@@ -1,6 +1,8 @@
-//! What a node writes on every message that is published to it, if its configuration wants that: the time, its own name.
+//! What a node writes on every message that is published to it or delivered, if its configuration wants that: the time, its own
+//! name.
 //!
-//! RabbitMQ calls it message interceptors. The headers have the names and types that RabbitMQ 4.0.5 gives them.
+//! RabbitMQ calls it message interceptors. The headers have the names and types that RabbitMQ 4.0.5 gives them, that of the
+//! time of delivery those of RabbitMQ 4.2.
 
 use std::sync::Arc;
 
@@ -11,6 +13,7 @@ use crate::route::fields_of;
 
 const TIME: &str = "timestamp_in_ms";
 const NODE: &str = "x-routed-by";
+const SENT: &str = "x-opt-rabbitmq-sent-time";
 
 /// See the module's documentation.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -20,6 +23,8 @@ pub struct Stamps {
     pub time: Option<Stamp>,
     /// `message_interceptors.incoming.set_header_routing_node.overwrite`: the header `x-routed-by`.
     pub node: Option<Stamp>,
+    /// `message_interceptors.outgoing.timestamp.enabled`: the header `x-opt-rabbitmq-sent-time` of deliveries, in milliseconds.
+    pub sent: bool,
 }
 
 /// What becomes of one that the publisher has written.
@@ -32,7 +37,7 @@ pub enum Stamp {
 }
 
 impl Stamps {
-    /// Whether there is none.
+    /// Whether there is none for what is published.
     pub(crate) fn is_empty(self) -> bool {
         self.time.is_none() && self.node.is_none()
     }
@@ -57,18 +62,30 @@ impl Stamps {
         if stamps.is_empty() && seconds.is_none() {
             return message;
         }
-        let headers = headers_with(properties.raw_headers, &stamps);
-        let stamped = Properties {
-            raw_headers: headers.as_deref(),
-            timestamp: seconds.or(properties.timestamp),
-            ..properties
-        };
-        let mut list = Vec::new();
-        stamped.encode(&mut list);
-        let changed = message.with_properties(&list);
-        debug_assert!(changed.is_ok(), "a header more leaves properties properties: {changed:?}");
-        changed.map_or(message, Arc::new)
+        stamped(&message, &stamps, seconds)
     }
+}
+
+/// The message as it is delivered at this time.
+pub(crate) fn sent(message: &Arc<Message>, now_ms: u64) -> Arc<Message> {
+    let mut stamps = Table::default();
+    stamps.push(SENT, Value::I64(i64::try_from(now_ms).unwrap_or(i64::MAX)));
+    stamped(message, &stamps, None)
+}
+
+fn stamped(message: &Arc<Message>, stamps: &Table, timestamp: Option<u64>) -> Arc<Message> {
+    let properties = message.properties();
+    let headers = headers_with(properties.raw_headers, stamps);
+    let stamped = Properties {
+        raw_headers: headers.as_deref(),
+        timestamp: timestamp.or(properties.timestamp),
+        ..properties
+    };
+    let mut list = Vec::new();
+    stamped.encode(&mut list);
+    let changed = message.with_properties(&list);
+    debug_assert!(changed.is_ok(), "a header more leaves properties properties: {changed:?}");
+    changed.map_or_else(|_| Arc::clone(message), Arc::new)
 }
 
 /// The headers with these in place of any of their names. None: more than a table can hold.

@@ -64,7 +64,7 @@ const KINDS: &[Row] = &[
         ..row("x-consistent-hash", |record| consistent_hash::index(&record.arguments))
     },
     Row { check_exchange: delayed::check_exchange, ..row(delayed::NAME, delayed::index) },
-    Row { check_binding: one_of::check_local_binding, ..row("x-local-random", one_of::random_index) },
+    Row { check_binding: one_of::check_local_binding, ..row(one_of::LOCAL, one_of::random_index) },
     row("x-modulus-hash", |_| one_of::modulus_index()),
     row("x-random", one_of::random_index),
     Row {
@@ -100,6 +100,11 @@ impl Kind {
     /// Whether messages may have to wait in it.
     pub(crate) fn delays(self) -> bool {
         self.name() == delayed::NAME
+    }
+
+    /// Whether it is `x-local-random`.
+    pub(crate) fn is_local_random(self) -> bool {
+        self.name() == one_of::LOCAL
     }
 
     /// The type by which an exchange of this type, with these arguments, routes.

@@ -60,6 +60,8 @@ pub(super) fn modulus_index() -> Box<dyn Index> {
     Box::new(OneOf { choice: Choice::Keys, bindings: Vec::new() })
 }
 
+pub(super) const LOCAL: &str = "x-local-random";
+
 /// Refuses what `x-local-random` cannot lead to.
 pub(super) fn check_local_binding(binding: &BindingRecord, queue: Option<QueueKind>) -> Result<(), Refusal> {
     let key = binding.routing_key.as_bytes();

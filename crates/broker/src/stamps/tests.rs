@@ -42,8 +42,8 @@ fn check(stamps: Stamps, before: &Arc<Message>, headers: &[(&str, Value)], times
 
 #[test]
 fn a_message_is_stamped_with_what_is_wanted() {
-    let time = |stamp| Stamps { time: Some(stamp), node: None };
-    let node = |stamp| Stamps { time: None, node: Some(stamp) };
+    let time = |stamp| Stamps { time: Some(stamp), ..Stamps::default() };
+    let node = |stamp| Stamps { node: Some(stamp), ..Stamps::default() };
     let now = (TIME, Value::I64(NOW_MS as i64));
     let here = (NODE, Value::text("rabbit@host"));
     let now_s = Some(NOW_MS / 1000);
@@ -52,7 +52,12 @@ fn a_message_is_stamped_with_what_is_wanted() {
     for stamp in [Stamp::Keep, Stamp::Overwrite] {
         check(time(stamp), &none, std::slice::from_ref(&now), now_s);
         check(node(stamp), &none, std::slice::from_ref(&here), None);
-        check(Stamps { time: Some(stamp), node: Some(stamp) }, &none, &[now.clone(), here.clone()], now_s);
+        check(
+            Stamps { time: Some(stamp), node: Some(stamp), sent: false },
+            &none,
+            &[now.clone(), here.clone()],
+            now_s,
+        );
     }
     check(time(Stamp::Keep), &stamped, &own, Some(5));
     check(node(Stamp::Keep), &stamped, &own, Some(5));
@@ -64,7 +69,7 @@ fn a_message_is_stamped_with_what_is_wanted() {
 /// Header and property are stamped each for itself.
 #[test]
 fn a_property_alone_is_no_header() {
-    let stamps = Stamps { time: Some(Stamp::Keep), node: None };
+    let stamps = Stamps { time: Some(Stamp::Keep), ..Stamps::default() };
     check(stamps, &message(None, Some(5)), &[(TIME, Value::I64(NOW_MS as i64))], Some(5));
     check(
         stamps,
@@ -72,4 +77,13 @@ fn a_property_alone_is_no_header() {
         &[(TIME, Value::I32(7))],
         Some(NOW_MS / 1000),
     );
+}
+
+#[test]
+fn a_delivery_tells_when_it_was_sent_and_keeps_the_rest() {
+    let before = message(Some(&table(&[("a", Value::text("b")), (SENT, Value::I32(7))])), Some(5));
+    let after = sent(&before, NOW_MS);
+    let now = (SENT, Value::I64(NOW_MS as i64));
+    assert_eq!(headers_of(&after), table(&[("a", Value::text("b")), now]));
+    assert_eq!((after.properties().timestamp, after.body()), (Some(5), before.body()));
 }

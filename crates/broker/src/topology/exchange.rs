@@ -185,6 +185,7 @@ impl Topology {
     /// When it exists otherwise, or must not.
     pub fn declare_exchange(&self, vhost: &Name, wish: &DeclareExchange) -> Result<Option<Entry>, Refusal> {
         let kind = Kind::parse(&wish.kind)
+            .filter(|kind| self.has_exchange_type(*kind))
             .ok_or_else(|| Refusal::UnknownExchangeType { kind: wish.kind.clone() })?;
         let vhost = self.vhost_or_refuse(vhost)?;
         let name = &wish.exchange;

@@ -46,6 +46,11 @@ pub enum Invalid {
     /// A policy says nothing.
     #[error("no policy provided")]
     EmptyPolicy,
+    /// Where messages come from elsewhere is said in one way.
+    #[error(
+        "cannot specify federation-upstream, federation-upstream-set or federation-upstream-pattern together"
+    )]
+    Upstreams,
     /// A key that no policy of this side has.
     #[error("{key} is not recognised as a policy setting")]
     UnknownPolicyKey {

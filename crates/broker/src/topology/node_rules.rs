@@ -14,6 +14,7 @@ use super::{
     permission::PermissionPatterns,
 };
 use crate::access::{password::PasswordHash, pattern::Pattern};
+use crate::route::Kind;
 
 /// See the module's documentation. Where a limit is None there is none.
 #[derive(Default, Debug)]
@@ -31,6 +32,10 @@ pub struct NodeRules {
     /// `quorum_queue.property_equivalence.relaxed_checks_on_redeclaration`: whether a quorum queue may be declared again
     /// as if it were a classic one.
     pub quorum_passes_for_classic: bool,
+    /// `queue_types.$type.enabled = false`: no further queues of these types are declared.
+    pub queue_types_off: Vec<QueueKind>,
+    /// `exchange_types.local_random.enabled = false`: no further exchanges of the type `x-local-random` are declared.
+    pub is_local_random_off: bool,
     /// What a new vhost begins with.
     pub new_vhosts: NewVhosts,
 }
@@ -139,6 +144,20 @@ impl Topology {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Refuses a queue of a type that is switched off.
+    pub(super) fn check_queue_type(&self, kind: QueueKind) -> Result<(), Refusal> {
+        if self.node_rules.queue_types_off.contains(&kind) {
+            let reason = format!("queues of type '{}' are disabled on this node", kind.name());
+            return Err(Refusal::InvalidQueue { reason });
+        }
+        Ok(())
+    }
+
+    /// Whether exchanges of a type can be declared.
+    pub(super) fn has_exchange_type(&self, kind: Kind) -> bool {
+        !(self.node_rules.is_local_random_off && kind.is_local_random())
     }
 
     /// Refuses one queue more than the node may have.

@@ -217,6 +217,9 @@ impl Topology {
             check_depth(value, JSON_DEPTH_MAX)?;
             key::check(side, key, value)?;
         }
+        if policy.definition.keys().filter(|key| key.starts_with("federation-upstream")).count() > 1 {
+            return Err(Invalid::Upstreams);
+        }
         Ok(Entry::SetPolicy { vhost: vhost.clone(), side, policy })
     }
 

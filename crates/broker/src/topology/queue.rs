@@ -199,6 +199,7 @@ impl Topology {
             return Ok(Declared::Exists(Arc::clone(record)));
         }
         let parsed = QueueArguments::parse(&arguments, || vhost.named(Resource::Queue, name))?;
+        self.check_queue_type(parsed.kind)?;
         if matches!(parsed.kind, QueueKind::Quorum | QueueKind::Stream) {
             check_replicated(parsed.kind, vhost, wish, is_server_named)?;
         }

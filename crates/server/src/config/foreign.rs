@@ -140,19 +140,18 @@ pub(crate) static ROWS: &[Row] = &[
         ],
         Verdict::NoEffect(ERLANG),
     ),
-    (
-        &["shovel.**", "federation.**", "tracing.**", "event_exchange.protocol", "exchange_types.**"],
-        Verdict::NoEffect(LATER),
-    ),
+    (&["shovel.**", "federation.**", "tracing.**", "event_exchange.protocol"], Verdict::NoEffect(LATER)),
     (
         &[
-            "quorum_queue.$",
+            "quorum_queue.initial_cluster_size",
+            "quorum_queue.commands_soft_limit",
             "quorum_queue.continuous_membership_reconciliation.**",
-            "raft.**",
-            "queue_types.**",
-            "classic_queue.default_version",
         ],
-        Verdict::NoEffect(LATER),
+        Verdict::NoEffect("queues have one replica, on this node"),
+    ),
+    (
+        &["quorum_queue.$", "raft.**", "classic_queue.default_version"],
+        Verdict::NoEffect("all queues are in one log of the node, in one format, with checksums"),
     ),
     (
         &[
@@ -164,7 +163,7 @@ pub(crate) static ROWS: &[Row] = &[
             "there is one version of queues, on one node, and what is in memory is the node's affair",
         ),
     ),
-    (&["message_interceptors.outgoing.**", "channel_interceptor.**"], Verdict::NoEffect(LATER)),
+    (&["channel_interceptor.**"], Verdict::NoEffect(LATER)),
     (
         &[
             "session_max_per_connection",

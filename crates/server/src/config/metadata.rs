@@ -25,6 +25,10 @@ pub(crate) struct Metadata {
     pub(crate) parameters_max: BTreeMap<Name, u64>,
     /// Whether quorum queues may be declared again as classic ones.
     pub(crate) quorum_passes_for_classic: bool,
+    /// Of which no queues are declared.
+    pub(crate) queue_types_off: Vec<QueueKind>,
+    /// Whether there are no exchanges of the type `x-local-random`.
+    pub(crate) is_local_random_off: bool,
     pub(crate) default_limits: BTreeMap<Rank, DefaultLimits>,
     pub(crate) default_policies: BTreeMap<Rank, DefaultPolicy>,
     pub(crate) default_users: BTreeMap<String, DefaultUser>,
@@ -83,6 +87,8 @@ impl Metadata {
             exchanges_max: self.exchanges_max,
             parameters_max: self.parameters_max.clone(),
             quorum_passes_for_classic: self.quorum_passes_for_classic,
+            queue_types_off: self.queue_types_off.clone(),
+            is_local_random_off: self.is_local_random_off,
             new_vhosts,
         })
     }

@@ -1,6 +1,6 @@
 //! The rows of the table of keys that say how much metadata a node may have, and what a new vhost begins with.
 
-use broker::topology::{ApplyTo, Policy, VhostLimits};
+use broker::topology::{ApplyTo, Policy, QueueKind, VhostLimits};
 use model::Name;
 use serde_json::{Map, Value as Json};
 
@@ -64,6 +64,30 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::Boolean {
             set: |draft, _, is_so| draft.settings.metadata.quorum_passes_for_classic = is_so,
         },
+    },
+    Key {
+        name: "queue_types.classic.enabled",
+        default: "true",
+        help: "Whether classic queues can be declared. Those that there are stay.",
+        kind: Kind::Boolean { set: |draft, _, is_on| switch(draft, QueueKind::Classic, is_on) },
+    },
+    Key {
+        name: "queue_types.quorum.enabled",
+        default: "true",
+        help: "Whether quorum queues can be declared. Those that there are stay.",
+        kind: Kind::Boolean { set: |draft, _, is_on| switch(draft, QueueKind::Quorum, is_on) },
+    },
+    Key {
+        name: "queue_types.stream.enabled",
+        default: "true",
+        help: "Whether streams can be declared. Those that there are stay.",
+        kind: Kind::Boolean { set: |draft, _, is_on| switch(draft, QueueKind::Stream, is_on) },
+    },
+    Key {
+        name: "exchange_types.local_random.enabled",
+        default: "true",
+        help: "Whether exchanges of the type `x-local-random` can be declared. Those that there are stay.",
+        kind: Kind::Boolean { set: |draft, _, is_on| draft.settings.metadata.is_local_random_off = !is_on },
     },
     Key {
         name: "default_limits.vhosts.$id.pattern",
@@ -230,4 +254,12 @@ fn user<'a>(draft: &'a mut Draft, name: &str) -> &'a mut DefaultUser {
         permissions: Permissions { configure: any(), write: any(), read: any() },
     };
     draft.settings.metadata.default_users.entry(name.to_owned()).or_insert_with(none)
+}
+
+fn switch(draft: &mut Draft, kind: QueueKind, is_on: bool) {
+    let off = &mut draft.settings.metadata.queue_types_off;
+    off.retain(|other| *other != kind);
+    if !is_on {
+        off.push(kind);
+    }
 }

@@ -344,6 +344,12 @@ static KEYS: &[Key] = &[
             set: |draft, _, overwrites| draft.settings.stamps.node = Some(stamp(overwrites)),
         },
     },
+    Key {
+        name: "message_interceptors.outgoing.timestamp.enabled",
+        default: "false",
+        help: "Whether deliveries tell when they were sent, in the header `x-opt-rabbitmq-sent-time` (milliseconds since 1970).",
+        kind: Kind::Boolean { set: |draft, _, is_on| draft.settings.stamps.sent = is_on },
+    },
     // Memory and disk.
     Key {
         name: "vm_memory_high_watermark.relative",

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, path::PathBuf};
 
-use broker::stamps::{Stamp, Stamps};
+use broker::{
+    stamps::{Stamp, Stamps},
+    topology::QueueKind,
+};
 use clap::Parser;
 use model::{Name, Secret};
 
@@ -411,11 +414,32 @@ fn limits_of_the_whole_node() {
 }
 
 #[test]
+fn a_mechanism_that_is_not_there_is_not_offered() {
+    let told = warnings("auth_mechanisms.1 = PLAIN\nauth_mechanisms.2 = RABBIT-CR-DEMO");
+    assert_eq!(told, ["line 2: the mechanism RABBIT-CR-DEMO does not exist here and is not offered"]);
+}
+
+#[test]
+fn types_that_are_switched_off() {
+    let text = "queue_types.stream.enabled = false\nqueue_types.classic.enabled = true\n\
+                exchange_types.local_random.enabled = false";
+    let rules = read(text).metadata.node_rules(|| [0; 4]).unwrap();
+    assert_eq!((rules.queue_types_off, rules.is_local_random_off), (vec![QueueKind::Stream], true));
+    let rules = read("").metadata.node_rules(|| [0; 4]).unwrap();
+    assert_eq!((rules.queue_types_off, rules.is_local_random_off), (vec![], false));
+}
+
+#[test]
 fn what_is_written_on_messages() {
     assert_eq!(read("").stamps, Stamps::default());
     let text = "message_interceptors.incoming.set_header_timestamp.overwrite = true\n\
                 message_interceptors.incoming.set_header_routing_node.overwrite = false\n";
-    assert_eq!(read(text).stamps, Stamps { time: Some(Stamp::Overwrite), node: Some(Stamp::Keep) });
+    assert_eq!(
+        read(text).stamps,
+        Stamps { time: Some(Stamp::Overwrite), node: Some(Stamp::Keep), sent: false }
+    );
+    let told = read("message_interceptors.outgoing.timestamp.enabled = true").stamps;
+    assert_eq!(told, Stamps { sent: true, ..Stamps::default() });
 }
 
 /// What RabbitMQ 4.0.5 made of the same file in new vhosts.

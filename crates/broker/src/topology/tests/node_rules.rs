@@ -170,3 +170,25 @@ fn a_trial_has_the_same_rules() {
     let trial = world.topology.trial().unwrap();
     assert_eq!(trial.default_queue_type(&VhostSettings::new(name("v"))), QueueKind::Quorum);
 }
+
+#[test]
+fn types_can_be_switched_off() {
+    let queue_types_off = vec![QueueKind::Stream, QueueKind::Classic];
+    let mut world = under(NodeRules { queue_types_off, is_local_random_off: true, ..NodeRules::default() });
+    let of_type = |kind: &str| {
+        let mut wish = queue("q");
+        wish.durable = true;
+        wish.arguments.push("x-queue-type", Value::text(kind));
+        wish
+    };
+    for kind in ["stream", "classic"] {
+        let reason = format!("queues of type '{kind}' are disabled on this node");
+        assert_eq!(world.declare_queue(&of_type(kind)), Err(Refusal::InvalidQueue { reason }));
+    }
+    assert!(world.declare_queue(&queue("q")).is_err(), "the type that is the default too");
+    assert!(world.declare_queue(&of_type("quorum")).is_ok());
+    let kind = name("x-local-random");
+    let refused = Err(Refusal::UnknownExchangeType { kind: kind.clone() });
+    assert_eq!(world.declare_exchange(&exchange("e", &kind)), refused);
+    assert_eq!(world.declare_exchange(&exchange("e", "x-random")), Ok(true));
+}

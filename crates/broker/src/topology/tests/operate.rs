@@ -141,6 +141,11 @@ fn policies_are_checked() {
         (json!({"queue-leader-locator": "least-leaders"}), true),
         (json!({"queue-leader-locator": "min-masters"}), false),
         (json!({"initial-cluster-size": 0}), false),
+        (json!({"federation-upstream": "a"}), true),
+        (json!({"federation-upstream-set": "all"}), true),
+        (json!({"federation-upstream-pattern": "^a"}), true),
+        (json!({"federation-upstream": 5}), false),
+        (json!({"federation-upstream": "a", "federation-upstream-set": "all"}), false),
     ] {
         assert_eq!(set(user, p(definition.clone())).is_ok(), is_valid, "{definition}");
     }
