@@ -232,8 +232,8 @@ impl Node {
         if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) {
             return self.timed_out();
         }
-        let is_cut_off =
-            matches!(self.place, Place::Folder(_)) && error.kind() == io::ErrorKind::ConnectionReset;
+        let is_cut_off = matches!(self.place, Place::Folder(_))
+            && matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe);
         let why = if is_cut_off { "; who is neither the node's own user nor root is cut off" } else { "" };
         Failure::failed(format!(
             "Error: the connection to node '{}' at {} broke: {error}{why}",
