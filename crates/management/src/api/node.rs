@@ -1,7 +1,7 @@
 //! The node: `/api/overview`, `/api/nodes`, and what tools ask to find out with whom they speak.
 
 use broker::{route::Kind, topology::Topology};
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use super::{
     Api,
@@ -227,19 +227,30 @@ fn applications(identity: &Identity) -> Json {
 
 pub(super) fn memory(api: &Api, call: &Call) -> Answer {
     known(api, call)?;
-    let usage = api.world().usage();
-    let messages = api.broker().memory().resident();
-    let total = usage.memory_bytes;
-    let mut memory = json!({
-        "binary": messages,
-        "other_system": total.saturating_sub(messages),
-        "strategy": "rss",
-        "total": { "rss": total, "allocated": total, "erlang": total },
-    });
-    if let Some(memory) = memory.as_object_mut() {
-        memory.extend(MEMORY_UNTOLD.map(|part| (part.to_owned(), json!(0))));
-    }
+    let total = api.world().usage().memory_bytes;
+    let mut memory: Map<String, Json> =
+        memory_parts(api, total).map(|(part, bytes)| (part.to_owned(), json!(bytes))).collect();
+    memory.insert("strategy".to_owned(), json!("rss"));
+    memory.insert("total".to_owned(), json!({ "rss": total, "allocated": total, "erlang": total }));
     Ok(Reply::Object(json!({ "memory": memory })))
+}
+
+/// In hundredths of all, rounded up as RabbitMQ does.
+pub(super) fn memory_relative(api: &Api, call: &Call) -> Answer {
+    known(api, call)?;
+    let total = api.world().usage().memory_bytes;
+    let share = |bytes: u64| bytes.saturating_mul(100).div_ceil(total.max(1));
+    let mut memory: Map<String, Json> =
+        memory_parts(api, total).map(|(part, bytes)| (part.to_owned(), json!(share(bytes)))).collect();
+    memory.insert("total".to_owned(), json!(100));
+    Ok(Reply::Object(json!({ "memory": memory })))
+}
+
+/// What takes how many of all bytes.
+fn memory_parts(api: &Api, total: u64) -> impl Iterator<Item = (&'static str, u64)> {
+    let messages = api.broker().memory().resident();
+    let told = [("binary", messages), ("other_system", total.saturating_sub(messages))];
+    told.into_iter().chain(MEMORY_UNTOLD.map(|part| (part, 0)))
 }
 
 /// There are no plugins with pages of their own.

@@ -106,6 +106,7 @@ pub(super) const NODE: &[Route] = &[
     monitoring("nodes").list(node::list),
     monitoring("nodes/{node}").object(node::one),
     monitoring("nodes/{node}/memory").object(node::memory),
+    monitoring("nodes/{node}/memory/relative").object(node::memory_relative),
     anybody("extensions").list(node::extensions),
     anybody("version").open().object(node::version),
     anybody("feature-flags").list(features::flags),
