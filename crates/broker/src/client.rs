@@ -23,17 +23,18 @@ use crate::{
     census::Seat,
     connected::{Connected, Ends, Protection, Tuned},
     counts::Traffic,
-    mailbox::{Delivery, Mail, Mailbox, Notice},
+    mailbox::{Mail, Mailbox},
     name_maker::NameMaker,
     publishes::{Origin, Publishes},
     queue::{Effects, Queue, Settled},
     route::Scratch,
-    session::{Moment, Session, confirms::Verdict, deliveries::Unsettled},
+    session::{Moment, Session, deliveries::Unsettled},
     topology::ConnectionId,
 };
 
 mod consume;
 mod declare;
+mod gathering;
 mod login;
 mod overdue;
 mod publish;
@@ -308,152 +309,6 @@ impl Client {
         }
         self.gather();
         self.events.pop_front()
-    }
-
-    /// Collects what has become sayable: durable answers, confirms, mail, the end of an alarm.
-    fn gather(&mut self) {
-        self.mailbox.answer();
-        if let Some(reason) = self.mailbox.take_forced() {
-            self.events.push_back(Event::Forced { reason });
-        }
-        self.gather_durable();
-        // The mailbox fills while a session has more than enough to say, and its limit is what holds queues back.
-        if !self.sessions.values().any(Session::is_full) {
-            self.gather_mail();
-        }
-        self.carry_out();
-        self.arm();
-        if self.blocked_by.is_some_and(|alarm| self.broker.alarms.is_over(alarm)) {
-            self.blocked_by = None;
-            self.show_blocked(false);
-            self.events.push_back(Event::Unblocked);
-        }
-    }
-
-    fn gather_durable(&mut self) {
-        let flushed = self.broker.engine.flushed();
-        if self.awaited.is_some_and(|lsn| lsn <= flushed) {
-            self.awaited = None;
-        }
-        let mut first: Option<Lsn> = None;
-        let mut ended = Vec::new();
-        for session in self.sessions.values_mut() {
-            let mut confirmed = 0;
-            while let Some(event) = session.release(flushed) {
-                if matches!(event, SessionEvent::Closed) {
-                    ended.push(session.id);
-                }
-                self.events.push_back(Event::Session(session.id, event));
-            }
-            let confirms = session.confirms.as_mut().filter(|_| !session.has_failed);
-            let verdicts =
-                confirms.into_iter().flat_map(|confirms| std::iter::from_fn(|| confirms.reached(flushed)));
-            for Verdict { publish, multiple, is_taken, publishes, since_ms } in verdicts {
-                if let Some(since_ms) = since_ms {
-                    self.broker.node_counts().confirm_times().note_since(since_ms, self.now_ms);
-                }
-                let event = if is_taken {
-                    confirmed += publishes;
-                    SessionEvent::Confirmed { publish, multiple }
-                } else {
-                    SessionEvent::NotConfirmed { publish, multiple }
-                };
-                self.events.push_back(Event::Session(session.id, event));
-            }
-            session.view().count_confirms(confirmed);
-            session.show();
-            if let Some(lsn) = session.waits_for() {
-                first = Some(first.map_or(lsn, |first| first.min(lsn)));
-            }
-        }
-        for id in ended {
-            self.sessions.remove(&id);
-            self.mailbox.ring();
-        }
-        if self.broker.is_behind() && self.published_at > flushed {
-            // Whoever asks for no confirms has to wait all the same.
-            first = Some(first.map_or(self.published_at, |first| first.min(self.published_at)));
-            if let Some(connected) = &self.connected {
-                connected.restraint.note_flow(self.now_ms);
-            }
-        }
-        if let Some(lsn) = first
-            && self.awaited.is_none_or(|awaited| lsn < awaited)
-        {
-            if self.broker.durability.wait(&self.broker.engine, lsn, &self.mailbox) {
-                self.awaited = Some(lsn);
-            } else {
-                // It became durable this very moment: look again.
-                self.mailbox.ring();
-            }
-        }
-    }
-
-    fn gather_mail(&mut self) {
-        let mut mail = std::mem::take(&mut self.mail);
-        self.mailbox.take(&mut mail);
-        let now = self.moment();
-        let is_traced = self.is_traced();
-        for delivery in mail.deliveries.drain(..) {
-            if is_traced && let Some(queue) = self.consumed_queue(&delivery) {
-                self.trace_delivery(delivery.session, &queue, &delivery.parcel);
-            }
-            let Some(session) = self.sessions.get_mut(&delivery.session) else { continue };
-            // A consumer that is gone has left no deliveries behind: see `cancel`.
-            if let Ok(event) = session.deliver(delivery.slot, delivery.parcel, now)
-                && let Some(event) = session.hold(Lsn(0), now.flushed, event)
-            {
-                self.events.push_back(Event::Session(delivery.session, event));
-            }
-        }
-        for reply in mail.replies.drain(..) {
-            let id = reply.session;
-            if let Some(event) = self.sessions.get(&id).and_then(|session| session.deliver_reply(reply)) {
-                self.say(id, event);
-            }
-        }
-        for notice in mail.notices.drain(..) {
-            self.handle_notice(notice);
-        }
-        for (queue, consumer) in mail.stalled.drain(..) {
-            queue.resume(consumer, &mut self.effects);
-        }
-        self.mail = mail;
-        if is_traced {
-            self.hand_over();
-        }
-    }
-
-    fn consumed_queue(&self, delivery: &Delivery) -> Option<Arc<Queue>> {
-        let consumer = self.sessions.get(&delivery.session)?.consumer_in(delivery.slot)?;
-        Some(Arc::clone(&consumer.queue))
-    }
-
-    fn handle_notice(&mut self, notice: Notice) {
-        match notice {
-            Notice::ConsumerLost { session: id, slot } => {
-                let Some(session) = self.sessions.get_mut(&id) else { return };
-                let is_told = session.has_let_go;
-                let Some(consumer) = session.remove_slot(slot) else { return };
-                if !is_told {
-                    self.tell_consumer_gone(id, &consumer);
-                }
-                self.say(id, SessionEvent::ConsumerLost { consumer: consumer.tag });
-            }
-            Notice::Got { session: id, queue, parcel, left } => {
-                let no_ack = self.waiting_get.take().is_some_and(|(_, no_ack)| no_ack);
-                if let Some(parcel) = parcel.as_ref().filter(|_| self.is_traced()) {
-                    self.trace_delivery(id, &queue, parcel);
-                }
-                let now = self.moment();
-                let Some(session) = self.sessions.get_mut(&id) else { return };
-                let event = match parcel {
-                    Some(parcel) => session.got(&queue, no_ack, parcel, left, now),
-                    None => session.got_nothing(&queue),
-                };
-                self.say(id, event);
-            }
-        }
     }
 
     /// Says something that waits for nothing but its turn.
