@@ -21,8 +21,7 @@ use storage::{Engine, Fault, LogId, Lsn};
 use crate::{
     attempts::Attempts,
     census::Census,
-    client::Client,
-    client::routes::KeptRoutes,
+    client::{Client, routes::KeptRoutes},
     connected::{Connected, Register, Totals},
     counts::{Ledgers, NodeCounts, Sums},
     dead_letter::{self, Letter},

@@ -12,12 +12,15 @@ use broker::{
 };
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
-use model::{Name, Refusal};
+use model::{
+    Name, Refusal,
+    refusal::{Permission, Resource},
+};
 
 use crate::{
     body::Body,
     call::{Call, Object, Query, parts},
-    conversation::no_vhost_access,
+    conversation::{no_vhost_access, reason},
     guard::{Guard, Options},
     list,
     login::{Caller, Right},
@@ -273,6 +276,22 @@ impl Api {
 
     pub(crate) fn explain(&self, refusal: &Refusal) -> (u16, String) {
         (self.explain)(refusal)
+    }
+
+    /// Refuses callers who may not read from a queue or an exchange. On the socket nobody's permissions are asked for.
+    fn check_reading(
+        &self,
+        call: &Call,
+        topology: &Topology,
+        vhost: &Name,
+        resource: Resource,
+        name: &Name,
+    ) -> Result<(), Problem> {
+        if call.caller.is_operator {
+            return Ok(());
+        }
+        let allowed = topology.check_access(&call.caller.user, vhost, Permission::Read, resource, name);
+        allowed.map_err(|refusal| Problem::NotAuthorised(reason(&self.explain(&refusal).1).to_owned()))
     }
 
     /// The vhost that a part of the path names, if it exists and the caller may know of it.

@@ -68,11 +68,16 @@ impl Failure {
     }
 }
 
-/// As RabbitMQ tells it of declaring and deleting: without the code's name.
+/// What is told of a refusal here, as by RabbitMQ: without the name of its code.
+pub(crate) fn reason(text: &str) -> &str {
+    text.split_once(" - ").map_or(text, |(_, reason)| reason)
+}
+
+/// As RabbitMQ tells it of declaring and deleting.
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         let Failure::Refused { code, text } = failure else { return silence() };
-        let reason = text.split_once(" - ").map_or(text.as_str(), |(_, reason)| reason).to_owned();
+        let reason = reason(&text).to_owned();
         match code {
             403 => Self::NotAuthorised(reason),
             404 => Self::Missing(reason),

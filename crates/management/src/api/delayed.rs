@@ -6,10 +6,7 @@
 use std::sync::Arc;
 
 use broker::queue::{Cancelled, Queue, Waiting};
-use model::{
-    Name,
-    refusal::{Permission, Resource},
-};
+use model::{Name, refusal::Resource};
 use serde_json::{Value as Json, json};
 
 use super::Api;
@@ -27,16 +24,7 @@ const PAGE_SIZE_MAX: usize = 500;
 /// Where the messages of the exchange of the path wait, for somebody who may see them.
 fn room(api: &Api, call: &Call) -> Result<(Name, Name, Arc<Queue>), Problem> {
     let (vhost, exchange) = (api.vhost(call, 2)?, call.exchange(3)?);
-    if !call.caller.is_operator {
-        let user = &call.caller.user;
-        let topology = api.broker().topology().read();
-        let allowed = topology.check_access(user, &vhost, Permission::Read, Resource::Exchange, &exchange);
-        allowed.map_err(|refusal| {
-            let (_, text) = api.explain(&refusal);
-            let reason = text.split_once(" - ").map_or(text.as_str(), |(_, reason)| reason);
-            Problem::NotAuthorised(reason.to_owned())
-        })?;
-    }
+    api.check_reading(call, &api.broker().topology().read(), &vhost, Resource::Exchange, &exchange)?;
     let room = api.broker().waiting_room(&vhost, &exchange).ok_or(Problem::NotFound)?;
     Ok((vhost, exchange, room))
 }

@@ -13,7 +13,7 @@ use broker::{
     queue::{Peeked, Queue, Spot},
     topology::QueueKind,
 };
-use model::refusal::{Permission, Resource};
+use model::refusal::Resource;
 use serde_json::{Value as Json, json};
 
 use super::Api;
@@ -47,17 +47,9 @@ fn find(api: &Api, call: &Call) -> Result<Arc<Queue>, Problem> {
     let (vhost, name) = (api.vhost(call, 2)?, call.name(3)?);
     let topology = api.broker().topology().read();
     let record = topology.find_queue(&vhost, &name).cloned().ok_or(Problem::NotFound)?;
-    if !call.caller.is_operator {
-        let user = &call.caller.user;
-        let allowed = topology.check_access(user, &vhost, Permission::Read, Resource::Queue, &name);
-        allowed.map_err(|refusal| {
-            let (_, text) = api.explain(&refusal);
-            let reason = text.split_once(" - ").map_or(text.as_str(), |(_, reason)| reason);
-            Problem::NotAuthorised(reason.to_owned())
-        })?;
-        if record.exclusive_owner.is_some() {
-            call.caller.require(Right::Administrator)?;
-        }
+    api.check_reading(call, &topology, &vhost, Resource::Queue, &name)?;
+    if record.exclusive_owner.is_some() && !call.caller.is_operator {
+        call.caller.require(Right::Administrator)?;
     }
     drop(topology);
     api.broker().queue(&record).ok_or(Problem::NotFound)

@@ -125,7 +125,9 @@ impl OsFile {
         let Way::Direct(direct) = &mut *way else { return Ok(false) };
         match direct.write(offset, parts) {
             Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) =>
+            {
                 *way = Way::Cached;
                 Ok(false)
             }

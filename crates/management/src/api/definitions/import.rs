@@ -13,6 +13,7 @@ use super::{
 use crate::{
     api::{exchanges, queues},
     call::{Object, name, pairs},
+    conversation::reason,
     problem::Problem,
     reply::Answer,
 };
@@ -159,7 +160,7 @@ impl<'a> Plan<'a> {
 
     fn refused(&self, item: &Item<'_>, refusal: &Refusal) -> Problem {
         let (_, text) = self.api.explain(refusal);
-        item.wrong(text.split_once(" - ").map_or(text.as_str(), |(_, reason)| reason))
+        item.wrong(reason(&text))
     }
 
     /// Where an item goes. It must be there, or come with the same file.
