@@ -8,7 +8,7 @@
 use std::{collections::VecDeque, io::IoSlice};
 
 use bytes::{Buf, BufMut, Bytes};
-use model::Message;
+use model::{Delivered, DeliveryId, Message};
 
 use crate::codec::{
     CLASS_BASIC, FRAME_BODY, FRAME_END, FRAME_OVERHEAD_BYTES, Method, Short,
@@ -93,15 +93,11 @@ impl Output {
     }
 
     /// A message with the method that delivers it: what is put in most, so it is put in without a detour.
-    pub(crate) fn delivery(
-        &mut self,
-        channel: u16,
-        payload_bytes_max: usize,
-        (consumer, number, redelivered): (Short<'_>, u64, bool),
-        message: &Message,
-    ) {
+    pub(crate) fn delivery(&mut self, channel: u16, payload_bytes_max: usize, delivered: Delivered<'_>) {
+        let Delivered { consumer, delivery: DeliveryId(number), redelivered, message } = delivered;
         self.has_spoken = true;
         self.buffer.reserve(message.bytes().min(SHARED_BYTES_MIN).saturating_add(DELIVERY_BYTES));
+        let consumer = Short(consumer.as_bytes());
         put_deliver(&mut self.buffer, channel, consumer, number, redelivered, message.address());
         self.content(channel, payload_bytes_max, message);
     }

@@ -14,7 +14,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
-use model::{Command, Event, Name, Refusal, SessionCommand, SessionEvent, SessionId};
+use model::{Command, Delivered, Event, Name, Refusal, SessionCommand, SessionEvent, SessionId};
 use storage::Lsn;
 
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
     census::Seat,
     connected::{Connected, Ends, Protection, Tuned},
     counts::Traffic,
-    mailbox::{Mail, Mailbox},
+    mailbox::{Delivery, Mail, Mailbox},
     name_maker::NameMaker,
     publishes::{Origin, Publishes},
     queue::{Effects, Queue, Settled},
@@ -35,6 +35,7 @@ use crate::{
 mod consume;
 mod declare;
 mod gathering;
+mod lane;
 mod login;
 mod overdue;
 mod publish;
@@ -44,6 +45,7 @@ mod telling;
 mod trace;
 mod transact;
 
+use lane::Lane;
 use routes::Routes;
 
 /// See the module's documentation.
@@ -74,10 +76,13 @@ pub struct Client {
     events: VecDeque<Event>,
     publishes: Publishes,
     routes: Routes,
+    lane: Lane,
     effects: Effects,
     /// Buffers of routing.
     scratch: Scratch,
     mail: Mail,
+    /// Deliveries that have been fetched, to be numbered as they are told, after all `events`.
+    in_hand: VecDeque<Delivery>,
     /// Buffers of `settle`, empty between calls.
     unsettled: Vec<Unsettled>,
     settled: Vec<Settled>,
@@ -128,9 +133,11 @@ impl Client {
             sessions: BTreeMap::new(),
             events: VecDeque::new(),
             publishes: Publishes::default(),
+            lane: Lane::default(),
             effects: Effects::default(),
             scratch: Scratch::default(),
             mail: Mail::default(),
+            in_hand: VecDeque::new(),
             unsettled: Vec::new(),
             settled: Vec::new(),
             refused: Vec::new(),
@@ -261,6 +268,7 @@ impl Client {
 
     /// Hands the gathered publishes to their queues. To be called after each read at the latest.
     pub fn hand_over(&mut self) {
+        self.close_lane();
         if self.publishes.is_empty() {
             // What reached nobody was published all the same.
             self.routes.origins.hand_over();
@@ -304,11 +312,26 @@ impl Client {
 
     /// The next thing to tell the peer. None: nothing now; the bell rings when there is.
     pub fn poll_event(&mut self) -> Option<Event> {
-        if let Some(event) = self.events.pop_front() {
-            return Some(event);
+        if self.events.is_empty() {
+            self.gather();
+            self.number_in_hand();
         }
-        self.gather();
         self.events.pop_front()
+    }
+
+    /// As [`Client::poll_event`], but deliveries are told to `deliver` where they lie, as long as it says that there is room.
+    pub fn poll(&mut self, deliver: impl FnMut(SessionId, Delivered<'_>) -> bool) -> Polled {
+        if self.events.is_empty() {
+            self.gather();
+        }
+        match self.events.pop_front() {
+            Some(event) => Polled::Event(event),
+            None if self.in_hand.is_empty() => Polled::Nothing,
+            None => {
+                self.tell_in_hand(deliver);
+                Polled::Delivered
+            }
+        }
     }
 
     /// Says something that waits for nothing but its turn.
@@ -388,6 +411,7 @@ impl Client {
             dismiss(session, &mut self.effects);
         }
         // From here on queues get back what they try to deliver.
+        self.number_in_hand();
         let mail = self.mailbox.close();
         self.return_mail(mail);
         for id in self.sessions.keys().copied().collect::<Vec<_>>() {
@@ -438,6 +462,17 @@ impl Client {
     pub fn vhost(&self) -> &Name {
         &self.vhost
     }
+}
+
+/// What [`Client::poll`] came to.
+#[derive(Debug)]
+pub enum Polled {
+    /// Nothing now; the bell rings when there is.
+    Nothing,
+    /// This is to be told.
+    Event(Event),
+    /// Deliveries were told.
+    Delivered,
 }
 
 /// The consumers of a session get nothing more.

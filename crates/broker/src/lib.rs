@@ -40,7 +40,7 @@ pub mod topology;
 
 pub use attempts::{Denied, Door, Failures};
 pub use broker::{Broker, Settings};
-pub use client::Client;
+pub use client::{Client, Polled};
 pub use connected::{Connected, ConnectionState, Ends, PeerCertificate, Protection, Totals, Tuned};
 pub use mailbox::{Bell, Mailbox};
 pub use metadata::RecoveryError;

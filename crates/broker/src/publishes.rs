@@ -71,12 +71,24 @@ pub(crate) type Origin = (SessionId, u64);
 impl Publishes {
     /// Adds a message for `queue`.
     pub(crate) fn add(&mut self, queue: &Arc<Queue>, message: Arc<Message>, origin: Option<Origin>) {
-        let at = self.find(queue).unwrap_or_else(|| self.begin(queue));
+        let at = self.batch_of(queue);
         let Some(batch) = self.batches.get_mut(at) else { return };
         batch.messages.push(message);
         if queue.may_refuse() {
             batch.origins.push(origin);
         }
+    }
+
+    /// Adds a message for the queue of a batch, which refuses nothing.
+    pub(crate) fn add_to(&mut self, batch: usize, message: Arc<Message>) {
+        if let Some(batch) = self.batches.get_mut(batch) {
+            batch.messages.push(message);
+        }
+    }
+
+    /// The batch of a queue, until everything is handed over.
+    pub(crate) fn batch_of(&mut self, queue: &Arc<Queue>) -> usize {
+        self.find(queue).unwrap_or_else(|| self.begin(queue))
     }
 
     fn begin(&mut self, queue: &Arc<Queue>) -> usize {

@@ -42,6 +42,7 @@ mod limits;
 mod locked;
 mod outbox;
 mod pacing;
+mod passing;
 mod peek;
 mod replica;
 mod returns;

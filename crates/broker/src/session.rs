@@ -10,13 +10,13 @@ use std::{
 };
 
 use foldhash::fast::FixedState;
-use model::{DeliveryId, Message, Name, Refusal, SessionEvent, SessionId};
+use model::{Delivered, DeliveryId, Message, Name, Refusal, SessionEvent, SessionId};
 use storage::Lsn;
 
 use crate::{
     census::SessionSeat,
-    counts::{SessionGauges, SessionView},
-    mailbox::{DELIVERY_BYTES, MAILBOX_BYTES_MAX, Parcel, Reply},
+    counts::{Consumed, SessionGauges, SessionView},
+    mailbox::{DELIVERY_BYTES, Delivery, MAILBOX_BYTES_MAX, Parcel, Reply},
     queue::{ConsumerKey, Queue, SessionLimit},
     stamps,
 };
@@ -328,12 +328,54 @@ impl Session {
         std::mem::take(&mut self.consumers).into_iter().flatten().collect()
     }
 
+    /// Whether something waits for the disk before it is said, and with it all that comes later.
+    pub(crate) fn is_holding(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Numbers the first deliveries as far as they are for one consumer of this session, and tells them while `tell` says
+    /// that there is room; false once there is none.
+    pub(crate) fn deliver_run(
+        &mut self,
+        deliveries: &mut VecDeque<Delivery>,
+        now: Moment,
+        mut tell: impl FnMut(SessionId, Delivered<'_>) -> bool,
+    ) -> bool {
+        let Some(slot) = deliveries.front().map(|first| first.slot) else { return true };
+        let Some(consumer) = self.consumer_in(slot) else {
+            deliveries.pop_front();
+            return true;
+        };
+        let (tag, queue) = (consumer.tag.clone(), Arc::clone(&consumer.queue));
+        let (key, no_ack) = (consumer.key, consumer.no_ack);
+        let (mut told, mut has_room) = (Consumed::default(), true);
+        let is_next = |session, next: &Delivery| next.session == session && next.slot == slot;
+        while has_room && let Some(next) = deliveries.pop_front_if(|next| is_next(self.id, next)) {
+            let Parcel { ticket, redelivered, message } = next.parcel;
+            told.note(no_ack, redelivered);
+            let number = if no_ack {
+                self.deliveries.pass()
+            } else {
+                let is_kept = !queue.is_stream();
+                let message = is_kept.then(|| Arc::clone(&message));
+                self.open(Unsettled { queue: Arc::clone(&queue), consumer: key, ticket, message }, now)
+            };
+            let message = now.send(message);
+            let delivery = DeliveryId(number);
+            has_room = tell(self.id, Delivered { consumer: &tag, delivery, redelivered, message: &message });
+        }
+        self.view().count_deliveries(queue.record().kind, told);
+        has_room
+    }
+
     /// Numbers a delivery for the consumer in `slot`. None if the consumer is gone: the parcel comes back.
     pub(crate) fn deliver(&mut self, slot: u32, parcel: Parcel, now: Moment) -> Result<SessionEvent, Parcel> {
         let Some(consumer) = self.consumer_in(slot) else { return Err(parcel) };
         let tag = consumer.tag.clone();
         let Parcel { ticket, redelivered, message } = parcel;
-        self.view().count_delivery(consumer.queue.record().kind, consumer.no_ack, redelivered);
+        let mut told = Consumed::default();
+        told.note(consumer.no_ack, redelivered);
+        self.view().count_deliveries(consumer.queue.record().kind, told);
         let number = if consumer.no_ack {
             self.deliveries.pass()
         } else {

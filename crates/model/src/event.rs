@@ -41,6 +41,19 @@ pub enum Event {
     Session(SessionId, SessionEvent),
 }
 
+/// A message for a consumer that is told of where it lies, without becoming an event: what is told most.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivered<'a> {
+    /// The consumer's tag.
+    pub consumer: &'a Name,
+    /// The number of the delivery.
+    pub delivery: DeliveryId,
+    /// It may have been delivered before.
+    pub redelivered: bool,
+    /// The message.
+    pub message: &'a Arc<Message>,
+}
+
 /// News for a session.
 #[derive(Debug)]
 pub enum SessionEvent {

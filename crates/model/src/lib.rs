@@ -26,7 +26,7 @@ pub mod secret;
 pub mod table;
 
 pub use command::{Command, SessionCommand};
-pub use event::{Event, SessionEvent};
+pub use event::{Delivered, Event, SessionEvent};
 pub use id::{DeliveryId, SessionId};
 pub use message::Message;
 pub use name::Name;

@@ -181,21 +181,25 @@ impl Message {
     }
 
     /// Exchange and routing key together, as encoded: the key of a route cache.
+    #[inline]
     pub fn address(&self) -> &[u8] {
         self.part(1, self.properties_at.saturating_sub(4).into())
     }
 
     /// The exchange it was published to.
+    #[inline]
     pub fn exchange(&self) -> &[u8] {
         self.part(2, self.key_at())
     }
 
     /// The routing key it was published with.
+    #[inline]
     pub fn routing_key(&self) -> &[u8] {
         self.part(self.key_at() + 1, self.properties_at.saturating_sub(4).into())
     }
 
     /// The properties as received: flag words, then the list.
+    #[inline]
     pub fn raw_properties(&self) -> &[u8] {
         self.part(self.properties_at.into(), self.head_len())
     }
@@ -206,11 +210,13 @@ impl Message {
     }
 
     /// Everything before the body, as on disk.
+    #[inline]
     pub fn head(&self) -> &[u8] {
         self.part(0, self.head_len())
     }
 
     /// The body.
+    #[inline]
     pub fn body(&self) -> &[u8] {
         match &self.large {
             None => self.part(self.head_len(), self.buffer.len()),
@@ -227,16 +233,26 @@ impl Message {
     }
 
     /// Whether the publisher asked for the message to survive a restart (`delivery_mode` 2).
+    #[inline]
     pub fn is_persistent(&self) -> bool {
         self.delivery_mode == 2
     }
 
     /// The first word of property flags, for asking whether a property is there without parsing: see [`flag`].
+    #[inline]
     pub fn flags(&self) -> u16 {
         self.raw_properties().first_chunk::<2>().map_or(0, |bytes| u16::from_be_bytes(*bytes))
     }
 
+    /// Whether it asks for more than to be delivered: see the bits of [`flag`].
+    #[inline]
+    pub fn is_special(&self) -> bool {
+        const SPECIAL: u16 = flag::HEADERS | flag::REPLY_TO | flag::EXPIRATION | flag::USER_ID;
+        self.flags() & SPECIAL != 0
+    }
+
     /// The priority, 0 if none was given.
+    #[inline]
     pub fn priority(&self) -> u8 {
         self.priority
     }
@@ -252,19 +268,23 @@ impl Message {
     }
 
     /// Bytes of head and body.
+    #[inline]
     pub fn bytes(&self) -> usize {
         self.buffer.len() + self.large.as_ref().map_or(0, |large| large.len())
     }
 
     /// Where the exchange ends and the length of the routing key stands.
+    #[inline]
     fn key_at(&self) -> usize {
         2 + self.buffer.get(1).copied().map_or(0, usize::from)
     }
 
+    #[inline]
     fn head_len(&self) -> usize {
         self.head_bytes as usize
     }
 
+    #[inline]
     fn part(&self, from: usize, to: usize) -> &[u8] {
         self.buffer.get(from..to).unwrap_or_default()
     }

@@ -22,7 +22,7 @@ use amqp091::{
     },
 };
 use anyhow::{Context, ensure};
-use broker::{Bell, Broker, Client, First, topology::PermissionPatterns};
+use broker::{Bell, Broker, Client, First, Polled, topology::PermissionPatterns};
 use model::{Name, Secret};
 use storage::{Engine, disk::memory::MemoryDisk};
 
@@ -112,8 +112,16 @@ impl Wire {
 
     fn speak(&mut self) {
         self.machine.lend_buffer(&mut self.buffer);
-        while let Some(event) = self.client.poll_event() {
-            self.machine.handle_event(self.now, event);
+        loop {
+            let machine = &mut self.machine;
+            match self.client.poll(|session, delivered| {
+                machine.handle_delivery(session, delivered);
+                true
+            }) {
+                Polled::Event(event) => self.machine.handle_event(self.now, event),
+                Polled::Delivered => {}
+                Polled::Nothing => break,
+            }
         }
         self.hear(&[]);
     }

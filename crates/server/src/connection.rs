@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! socket → poll_command → Client::handle_command     (down)
-//! socket ← handle_event ← Client::poll_event         (up, as far as the socket can take it)
+//! socket ← handle_event ← Client::poll               (up, as far as the socket can take it)
 //! ```
 //! An idle connection holds no buffer: reads and writes go through buffers of the thread. Only an incomplete frame is
 //! kept, and what the socket did not take.
@@ -20,7 +20,7 @@ use std::{
 };
 
 use amqp091::{Connection, End};
-use broker::{Bell, Broker, Client, Ends, Tuned};
+use broker::{Bell, Broker, Client, Ends, Polled, Tuned};
 use model::Event;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest, ReadBuf},
@@ -304,12 +304,20 @@ impl<S: Socket> Driver<S> {
         let now = std::time::Instant::now();
         self.client.handle_time(wall_clock_ms());
         while self.machine.output_bytes() < OUTPUT_BYTES_MAX {
-            let Some(event) = self.client.poll_event() else {
-                // An event may have ended a session or freed input that was kept: both come out as commands.
-                self.obey(&[]);
-                return !self.client.has_events();
-            };
-            self.tell(now, event);
+            let machine = &mut self.machine;
+            let polled = self.client.poll(|session, delivered| {
+                machine.handle_delivery(session, delivered);
+                machine.output_bytes() < OUTPUT_BYTES_MAX
+            });
+            match polled {
+                Polled::Event(event) => self.tell(now, event),
+                Polled::Delivered => {}
+                Polled::Nothing => {
+                    // An event may have ended a session or freed input that was kept: both come out as commands.
+                    self.obey(&[]);
+                    return !self.client.has_events();
+                }
+            }
         }
         false
     }

@@ -98,13 +98,10 @@ pub(crate) fn put_deliver(
 ) {
     const FIXED_BYTES: usize = 4 + 1 + 8 + 1;
     let Short(consumer) = consumer;
-    put_head(
-        out,
-        FRAME_METHOD,
-        channel,
-        FIXED_BYTES.saturating_add(consumer.len()).saturating_add(address.len()),
-    );
-    out.extend_from_slice(&[0, 60, 0, 60, u8::try_from(consumer.len()).unwrap_or(u8::MAX)]);
+    let size = FIXED_BYTES.saturating_add(consumer.len()).saturating_add(address.len());
+    let [kind, c1, c0, s3, s2, s1, s0] = head(FRAME_METHOD, channel, size);
+    let length = u8::try_from(consumer.len()).unwrap_or(u8::MAX);
+    out.extend_from_slice(&[kind, c1, c0, s3, s2, s1, s0, 0, 60, 0, 60, length]);
     out.extend_from_slice(consumer);
     let [n7, n6, n5, n4, n3, n2, n1, n0] = number.to_be_bytes();
     out.extend_from_slice(&[n7, n6, n5, n4, n3, n2, n1, n0, redelivered.into()]);
@@ -114,10 +111,10 @@ pub(crate) fn put_deliver(
 
 /// Appends a frame that holds the header of a content.
 pub fn put_header(out: &mut Vec<u8>, channel: u16, class: u16, body_bytes: u64, properties: &[u8]) {
-    put_head(out, FRAME_HEADER, channel, properties.len().saturating_add(12));
-    let [c1, c0] = class.to_be_bytes();
+    let [kind, c1, c0, s3, s2, s1, s0] = head(FRAME_HEADER, channel, properties.len().saturating_add(12));
+    let [k1, k0] = class.to_be_bytes();
     let [b7, b6, b5, b4, b3, b2, b1, b0] = body_bytes.to_be_bytes();
-    out.extend_from_slice(&[c1, c0, 0, 0, b7, b6, b5, b4, b3, b2, b1, b0]);
+    out.extend_from_slice(&[kind, c1, c0, s3, s2, s1, s0, k1, k0, 0, 0, b7, b6, b5, b4, b3, b2, b1, b0]);
     out.extend_from_slice(properties);
     out.push(FRAME_END);
 }
@@ -137,9 +134,13 @@ pub fn put_heartbeat(out: &mut Vec<u8>) {
 
 /// Appends the head of a frame.
 pub(crate) fn put_head(out: &mut Vec<u8>, kind: u8, channel: u16, size: usize) {
+    out.extend_from_slice(&head(kind, channel, size));
+}
+
+fn head(kind: u8, channel: u16, size: usize) -> [u8; FRAME_HEAD_BYTES] {
     let [c1, c0] = channel.to_be_bytes();
     let [s3, s2, s1, s0] = u32::try_from(size).unwrap_or(u32::MAX).to_be_bytes();
-    out.extend_from_slice(&[kind, c1, c0, s3, s2, s1, s0]);
+    [kind, c1, c0, s3, s2, s1, s0]
 }
 
 /// Appends a frame whose payload is as long as `fill` makes it.

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use model::{DeliveryId, Event, Message, Name, Refusal, SessionEvent, SessionId};
+use model::{Delivered, DeliveryId, Event, Message, Name, Refusal, SessionEvent, SessionId};
 
 use super::{Connection, End, State};
 use crate::{
@@ -44,6 +44,17 @@ impl Connection {
                     self.output.method(0, &Method::ConnectionUnblocked {});
                 }
             }
+        }
+    }
+
+    /// The broker delivers a message that lies elsewhere.
+    pub fn handle_delivery(&mut self, SessionId(number): SessionId, delivered: Delivered<'_>) {
+        let is_wanted = self.channels.find(number).is_some_and(|channel| match channel.endings.front() {
+            None => channel.state == ChannelState::Open,
+            Some(ending) => *ending == Ending::ByPeer,
+        });
+        if is_wanted {
+            self.output.delivery(number, self.payload_bytes_out_max, delivered);
         }
     }
 
@@ -124,9 +135,9 @@ impl Connection {
     #[expect(clippy::wildcard_enum_match_arm, reason = "`method_of` is exhaustive")]
     fn tell(&mut self, number: u16, event: SessionEvent) {
         match event {
-            SessionEvent::Delivered { consumer, delivery: DeliveryId(tag), redelivered, message } => {
-                let delivery = (short(&consumer), tag, redelivered);
-                self.output.delivery(number, self.payload_bytes_out_max, delivery, &message);
+            SessionEvent::Delivered { consumer, delivery, redelivered, message } => {
+                let delivered = Delivered { consumer: &consumer, delivery, redelivered, message: &message };
+                self.output.delivery(number, self.payload_bytes_out_max, delivered);
             }
             SessionEvent::Got { delivery: DeliveryId(tag), redelivered, message, messages } => {
                 let method = Method::BasicGetOk {

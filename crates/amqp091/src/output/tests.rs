@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use model::Name;
+
 use super::*;
 use crate::codec::Short;
 
@@ -86,8 +88,11 @@ fn large_bodies_are_not_copied() {
 fn a_delivery_is_the_method_and_its_content() {
     for (body_bytes, number, redelivered) in [(0, 1, false), (100, u64::MAX, true), (10_000, 7, false)] {
         let message = Message::new(b"exchange", b"key", b"\x10\x00\x02", &vec![b'b'; body_bytes]).unwrap();
+        let (consumer, message) = (Name::parse("tag").unwrap(), Arc::new(message));
         let (mut one, mut other) = (Output::default(), Output::default());
-        one.delivery(3, 8184, (Short(b"tag"), number, redelivered), &message);
+        let delivery = DeliveryId(number);
+        let delivered = Delivered { consumer: &consumer, delivery, redelivered, message: &message };
+        one.delivery(3, 8184, delivered);
         let method = Method::BasicDeliver {
             consumer_tag: Short(b"tag"),
             delivery_tag: number,

@@ -1,16 +1,16 @@
 //! Gathering: what a connection has to say that nobody has asked for just now. Confirms and answers whose writes are on disk,
 //! mail, the end of an alarm.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
-use model::{Event, SessionEvent};
+use model::{Delivered, Event, SessionEvent, SessionId};
 use storage::Lsn;
 
 use super::Client;
 use crate::{
     mailbox::{Delivery, Notice},
     queue::Queue,
-    session::{Session, confirms::Verdict},
+    session::{Moment, Session, confirms::Verdict},
 };
 
 impl Client {
@@ -22,8 +22,8 @@ impl Client {
         }
         self.gather_durable();
         // The mailbox fills while a session has more than enough to say, and its limit is what holds queues back.
-        if !self.sessions.values().any(Session::is_full) {
-            self.gather_mail();
+        if self.in_hand.is_empty() && !self.sessions.values().any(Session::is_full) {
+            self.fetch_mail();
         }
         self.carry_out();
         self.arm();
@@ -93,22 +93,73 @@ impl Client {
         }
     }
 
+    /// Takes the mail. Deliveries stay in hand if nothing else has to be said of them or after them.
+    fn fetch_mail(&mut self) {
+        self.mailbox.take(&mut self.mail);
+        let has_others = !self.mail.replies.is_empty() || !self.mail.notices.is_empty();
+        if has_others || self.is_traced() || self.sessions.values().any(Session::is_holding) {
+            self.open_mail();
+            return;
+        }
+        self.in_hand = VecDeque::from(std::mem::take(&mut self.mail.deliveries));
+        self.resume_stalled();
+    }
+
+    /// Tells deliveries that are in hand while there is room.
+    pub(super) fn tell_in_hand(&mut self, mut deliver: impl FnMut(SessionId, Delivered<'_>) -> bool) {
+        let now = self.moment();
+        let mut has_room = true;
+        while has_room && let Some(first) = self.in_hand.front() {
+            match self.sessions.get_mut(&first.session) {
+                Some(session) => has_room = session.deliver_run(&mut self.in_hand, now, &mut deliver),
+                None => drop(self.in_hand.pop_front()),
+            }
+        }
+        self.keep_buffer();
+    }
+
+    /// Deliveries that are in hand get their numbers at once, and are told by events.
+    pub(super) fn number_in_hand(&mut self) {
+        let now = self.moment();
+        while let Some(delivery) = self.in_hand.pop_front() {
+            self.number(delivery, now);
+        }
+        self.keep_buffer();
+    }
+
+    /// What deliveries were in is used for the next ones.
+    fn keep_buffer(&mut self) {
+        if self.in_hand.is_empty() && self.mail.deliveries.capacity() == 0 {
+            self.mail.deliveries = Vec::from(std::mem::take(&mut self.in_hand));
+        }
+    }
+
+    fn number(&mut self, delivery: Delivery, now: Moment) {
+        let Some(session) = self.sessions.get_mut(&delivery.session) else { return };
+        // A consumer that is gone has left no deliveries behind: see `cancel`.
+        if let Ok(event) = session.deliver(delivery.slot, delivery.parcel, now)
+            && let Some(event) = session.hold(Lsn(0), now.flushed, event)
+        {
+            self.events.push_back(Event::Session(delivery.session, event));
+        }
+    }
+
+    /// All that has come so far gets its place among the events.
     pub(super) fn gather_mail(&mut self) {
+        self.number_in_hand();
+        self.mailbox.take(&mut self.mail);
+        self.open_mail();
+    }
+
+    fn open_mail(&mut self) {
         let mut mail = std::mem::take(&mut self.mail);
-        self.mailbox.take(&mut mail);
         let now = self.moment();
         let is_traced = self.is_traced();
         for delivery in mail.deliveries.drain(..) {
             if is_traced && let Some(queue) = self.consumed_queue(&delivery) {
                 self.trace_delivery(delivery.session, &queue, &delivery.parcel);
             }
-            let Some(session) = self.sessions.get_mut(&delivery.session) else { continue };
-            // A consumer that is gone has left no deliveries behind: see `cancel`.
-            if let Ok(event) = session.deliver(delivery.slot, delivery.parcel, now)
-                && let Some(event) = session.hold(Lsn(0), now.flushed, event)
-            {
-                self.events.push_back(Event::Session(delivery.session, event));
-            }
+            self.number(delivery, now);
         }
         for reply in mail.replies.drain(..) {
             let id = reply.session;
@@ -119,12 +170,17 @@ impl Client {
         for notice in mail.notices.drain(..) {
             self.handle_notice(notice);
         }
-        for (queue, consumer) in mail.stalled.drain(..) {
-            queue.resume(consumer, &mut self.effects);
-        }
         self.mail = mail;
+        self.resume_stalled();
         if is_traced {
             self.hand_over();
+        }
+    }
+
+    /// Consumers whose mailbox was full go on.
+    fn resume_stalled(&mut self) {
+        for (queue, consumer) in self.mail.stalled.drain(..) {
+            queue.resume(consumer, &mut self.effects);
         }
     }
 

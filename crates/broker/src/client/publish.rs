@@ -10,6 +10,7 @@ use super::Client;
 use crate::{
     access::Wish,
     publishes::Destinations,
+    queue::Queue,
     replies::{ReplyConsumer, is_address},
     route::{ExtraKeys, Route},
     session::confirms::Confirms,
@@ -32,6 +33,12 @@ impl Client {
     }
 
     pub(super) fn publish(&mut self, id: SessionId, message: Arc<Message>, mandatory: bool) {
+        let body_bytes = message.body().len() as u64;
+        let Err(message) = self.lane.take(id, message, &mut self.publishes) else {
+            self.traffic.note_size(body_bytes);
+            return;
+        };
+        self.close_lane();
         if self.sessions.get(&id).is_none_or(|session| session.has_failed) {
             return;
         }
@@ -65,6 +72,7 @@ impl Client {
     fn try_publish(&mut self, id: SessionId, message: Arc<Message>, mandatory: bool) -> Result<(), Refusal> {
         let epoch = self.broker.permission_epoch();
         let known = self.routes.find(message.address(), epoch);
+        let is_plain = known.is_some() && !message.is_special();
         if known.is_none() {
             self.permit_publish(&message)?;
         }
@@ -101,7 +109,11 @@ impl Client {
         if let Some((whole, (delayed, to))) = later {
             return self.place(id, [(whole, delayed), (message, to)], mandatory);
         }
-        self.place(id, [(message, to)], mandatory)
+        self.place(id, [(message, to)], mandatory)?;
+        if is_plain {
+            self.open_lane(id);
+        }
+        Ok(())
     }
 
     /// Puts a message where it is to go; it may go to some places in another form than to the rest.
@@ -128,7 +140,7 @@ impl Client {
             }
             return Ok(());
         }
-        let origin = session.confirms.as_mut().map(|confirms| (id, confirms.publish()));
+        let origin = session.confirms.as_mut().map(|confirms| (id, confirms.publish(1)));
         if origin.is_some() {
             self.publishes.confirm(id);
         }
@@ -160,18 +172,19 @@ impl Client {
     ) {
         let Some(session) = self.sessions.get(&id) else { return };
         let Some((message, last)) = forms.last() else { return };
-        // What waits for its time is in a queue that nobody sees.
-        let all = forms.iter().flat_map(|(_, to)| to.queues.iter());
-        let queues = all.filter(|queue| queue.record().kind != QueueKind::Delay).count() as u64;
+        let queues = forms.iter().map(|(_, to)| count_routed(&to.queues)).sum();
         let view = session.view();
         view.touch(self.now_ms);
-        view.count_publish(queues, session.confirms.is_some());
+        view.count_publishes(1, queues, session.confirms.is_some());
         if is_for_nobody {
             view.count_unroutable(mandatory);
         }
         self.traffic.note_size(message.body().len() as u64);
         if let Some(origin) = last.origin {
-            self.routes.origins.count(origin, queues, is_for_nobody);
+            self.routes.origins.count(origin, 1, queues);
+            if is_for_nobody {
+                self.routes.origins.count_unroutable(origin);
+            }
         }
     }
 
@@ -233,6 +246,11 @@ impl Client {
         let claimed = String::from_utf8_lossy(claimed).into_owned();
         Err(Refusal::UserIdMismatch { claimed, user: self.user.clone() })
     }
+}
+
+/// How many queues a message reaches. What waits for its time is in one that nobody sees.
+pub(super) fn count_routed(queues: &[Arc<Queue>]) -> u64 {
+    queues.iter().filter(|queue| queue.record().kind != QueueKind::Delay).count() as u64
 }
 
 /// The exchange by name. One that is not UTF-8 does not exist; its name in a text is the nearest that is.

@@ -45,10 +45,10 @@ pub(super) type Found = (Arc<[Arc<Queue>]>, Option<Origin>);
 
 /// Where an address leads, with everything that this depends on.
 #[derive(Debug)]
-struct Known {
-    address: Arc<[u8]>,
-    queues: Arc<[Arc<Queue>]>,
-    origin: Option<Origin>,
+pub(super) struct Known {
+    pub(super) address: Arc<[u8]>,
+    pub(super) queues: Arc<[Arc<Queue>]>,
+    pub(super) origin: Option<Origin>,
     route: Route,
     permissions_epoch: u64,
 }
@@ -80,6 +80,11 @@ impl Routes {
             self.all.0.fetch_sub(1, Ordering::Relaxed);
         }
         None
+    }
+
+    /// What was found last, if it is still known.
+    pub(super) fn last(&self) -> Option<Arc<Known>> {
+        self.last.clone()
     }
 
     /// The place of the exchange that a route begins at.

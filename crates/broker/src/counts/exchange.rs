@@ -76,15 +76,21 @@ impl Origins {
         Some(Origin(self.all.len().saturating_sub(1)))
     }
 
-    /// One message was published there, and reached so many queues; or nobody at all.
-    pub(crate) fn count(&mut self, Origin(at): Origin, queues: u64, is_for_nobody: bool) {
+    /// Messages were published there, and reached so many queues together.
+    pub(crate) fn count(&mut self, Origin(at): Origin, messages: u64, routed: u64) {
         let Some(pending) = self.all.get_mut(at) else { return };
         if pending.publish_in == 0 {
             self.pending.push(at);
         }
-        pending.publish_in = pending.publish_in.saturating_add(1);
-        pending.publish_out = pending.publish_out.saturating_add(queues);
-        pending.unroutable = pending.unroutable.saturating_add(is_for_nobody.into());
+        pending.publish_in = pending.publish_in.saturating_add(messages);
+        pending.publish_out = pending.publish_out.saturating_add(routed);
+    }
+
+    /// One message that was published there reached nobody at all.
+    pub(crate) fn count_unroutable(&mut self, Origin(at): Origin) {
+        if let Some(pending) = self.all.get_mut(at) {
+            pending.unroutable = pending.unroutable.saturating_add(1);
+        }
     }
 
     /// Adds what is pending to the exchanges.

@@ -236,10 +236,11 @@ impl SessionView {
         self.used_ms.set(now_ms);
     }
 
-    pub(crate) fn count_publish(&self, queues: u64, is_to_confirm: bool) {
-        self.publish.add(1);
-        self.routed.add(queues);
-        self.publish_to_confirm.add(is_to_confirm.into());
+    /// Messages were published that reached so many queues together.
+    pub(crate) fn count_publishes(&self, messages: u64, routed: u64, are_to_confirm: bool) {
+        self.publish.add(messages);
+        self.routed.add(routed);
+        self.publish_to_confirm.add(if are_to_confirm { messages } else { 0 });
     }
 
     pub(crate) fn count_unroutable(&self, is_returned: bool) {
@@ -254,10 +255,12 @@ impl SessionView {
         self.consumed.get(place_of(kind))
     }
 
-    pub(crate) fn count_delivery(&self, kind: QueueKind, no_ack: bool, redelivered: bool) {
+    /// Messages went out to a consumer.
+    pub(crate) fn count_deliveries(&self, kind: QueueKind, told: Consumed) {
         let Some(counters) = self.of_kind(kind) else { return };
-        if no_ack { &counters.deliver_no_ack } else { &counters.deliver }.add(1);
-        counters.redeliver.add(redelivered.into());
+        counters.deliver.add(told.deliver);
+        counters.deliver_no_ack.add(told.deliver_no_ack);
+        counters.redeliver.add(told.redeliver);
     }
 
     pub(crate) fn count_get(&self, kind: QueueKind, no_ack: bool, redelivered: bool) {

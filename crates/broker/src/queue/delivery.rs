@@ -5,7 +5,7 @@ use std::sync::Arc;
 use model::SessionId;
 
 use super::{
-    Effects, Queue, State, WaitingGet,
+    ConsumerKey, Effects, Queue, State, WaitingGet,
     fifo::Head,
     replica::Departure,
     settling::{Forgotten, Settled},
@@ -103,13 +103,29 @@ impl Queue {
             let ticket = &first.parcel.ticket;
             books.note_leaving(out.now_ms, || levels.arrived_ms(ticket.level, ticket.seq));
         }
-        let mailbox = Arc::clone(&consumer.mailbox);
         if consumer.no_ack {
             for Delivery { parcel, .. } in &out.run {
                 levels.settle(&parcel.ticket);
                 settled.add(&parcel.ticket, returns);
             }
         }
+        self.send_run(state, key, sent, is_limited, out);
+        true
+    }
+
+    /// Puts what was taken for a consumer into the mailbox of its connection, and ends its turn. What is settled with its
+    /// delivery is settled already.
+    pub(super) fn send_run(
+        self: &Arc<Self>,
+        state: &mut State,
+        key: ConsumerKey,
+        sent: Consumed,
+        is_limited: bool,
+        out: &mut Effects,
+    ) {
+        let State { levels, consumers, books, .. } = state;
+        let Some(consumer) = consumers.get_mut(key) else { return };
+        let mailbox = Arc::clone(&consumer.mailbox);
         match mailbox.push(&mut out.run, key, || Arc::clone(self)) {
             Pushed::Room => {
                 books.count_consumed(sent);
@@ -131,7 +147,6 @@ impl Queue {
             }
         }
         consumers.end_turn(key, is_limited);
-        true
     }
 
     /// Takes one message out of turn.

@@ -195,6 +195,17 @@ impl Fifo {
         self.tail.push_back(Entry::new(ticket, false, Some(message)));
     }
 
+    /// A new message comes in and is taken at once, while nothing is ready. It never expires.
+    pub(crate) fn pass(&mut self, message: &Message, place: Place, is_settled: bool) -> Ticket {
+        let ticket = self.ticket(self.next, place, 0, message);
+        self.next = self.next.saturating_add(1);
+        self.delivered_below = self.next;
+        if !is_settled {
+            self.unsettled.add(&ticket);
+        }
+        ticket
+    }
+
     fn ticket(&self, seq: u64, place: Place, expires_at_ms: u64, message: &Message) -> Ticket {
         let bytes = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
         Ticket {

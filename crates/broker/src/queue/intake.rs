@@ -5,7 +5,9 @@ use std::sync::Arc;
 use model::Message;
 use storage::{Lsn, Staging};
 
-use super::{Amount, Effects, Forgotten, Place, Queue, State, fifo::Ticket, locked::Locked, replica};
+use super::{
+    Amount, Books, Effects, Forgotten, Levels, Place, Queue, State, fifo::Ticket, locked::Locked, replica,
+};
 use crate::{
     argument::Overflow,
     dead_letter::{Letter, Reason},
@@ -37,9 +39,11 @@ impl Queue {
             self.take_in_one_by_one(&mut state, messages, refused, out)
         } else {
             state.books.count_publishes(messages.len());
-            let lsn = self.take_in(&mut state, messages.drain(..), out.now_ms);
+            let mut messages = messages.drain(..);
+            let passed = self.pass(&mut state, &mut messages, out);
+            let taken = self.take_in(&mut state, messages, out.now_ms);
             self.settle_down(&mut state, out);
-            lsn
+            taken.max(passed)
         };
         if out.ahead.is_none() && state.is_ahead(out.now_ms) {
             out.ahead = Some(Arc::clone(self));
@@ -100,21 +104,37 @@ impl Queue {
         }
         let level = state.rules.level(&message);
         let expires_at_ms = state.rules.expires_at_ms(&message, now_ms);
-        let is_kept = message.is_persistent() || self.record.kind != QueueKind::Classic;
-        let place = if self.record.durable && is_kept {
-            let staging = staging.get_or_insert_with(|| self.engine.stage());
-            let is_replicated = self.record.kind == QueueKind::Quorum;
-            let entry_head = is_replicated.then(|| replica::enqueue_head(&message));
-            let (head, body) = (entry_head.as_deref().unwrap_or_else(|| message.head()), message.body());
-            let index = state.levels.next_seq(level);
-            let entry = storage::Entry { index, expires_at_ms, priority: level, head, body };
-            staging.append(state.levels.log(level), entry);
-            state.books.count_disk_write();
-            Place::Log(staging.lsn())
-        } else {
-            Place::Memory
-        };
-        state.levels.enqueue(level, message, place, (now_ms, expires_at_ms));
+        let State { levels, books, .. } = state;
+        let place = self.stage(levels, books, staging, &message, (level, expires_at_ms));
+        levels.enqueue(level, message, place, (now_ms, expires_at_ms));
+    }
+
+    /// Whether a message is to survive a restart.
+    pub(super) fn keeps(&self, message: &Message) -> bool {
+        self.record.durable && (message.is_persistent() || self.record.kind != QueueKind::Classic)
+    }
+
+    /// Hands the next message to the log, if it is to survive.
+    pub(super) fn stage<'a>(
+        &'a self,
+        levels: &mut Levels,
+        books: &mut Books,
+        staging: &mut Option<Staging<'a>>,
+        message: &Message,
+        (level, expires_at_ms): (u8, u64),
+    ) -> Place {
+        if !self.keeps(message) {
+            return Place::Memory;
+        }
+        let staging = staging.get_or_insert_with(|| self.engine.stage());
+        let is_replicated = self.record.kind == QueueKind::Quorum;
+        let entry_head = is_replicated.then(|| replica::enqueue_head(message));
+        let (head, body) = (entry_head.as_deref().unwrap_or_else(|| message.head()), message.body());
+        let index = levels.next_seq(level);
+        let entry = storage::Entry { index, expires_at_ms, priority: level, head, body };
+        staging.append(levels.log(level), entry);
+        books.count_disk_write();
+        Place::Log(staging.lsn())
     }
 
     /// Lets messages leave memory beyond the queue's window, spilling those that are nowhere else.

@@ -196,6 +196,21 @@ impl Levels {
         }
     }
 
+    /// Whether there is nothing but the lowest level, and nothing ready in it.
+    pub(super) fn is_bare(&self) -> bool {
+        self.higher.is_empty() && self.lowest.head() == Head::Empty
+    }
+
+    /// What is passed next comes now.
+    pub(super) fn note_arrival(&mut self, now_ms: u64) {
+        self.lowest.note_arrival(self.lowest.next_seq(), now_ms);
+    }
+
+    /// As [`Fifo::pass`], in the lowest level.
+    pub(super) fn pass(&mut self, message: &Message, place: Place, is_settled: bool) -> Ticket {
+        self.lowest.pass(message, place, is_settled)
+    }
+
     /// When the message of a level with this number came in; as [`Fifo::arrived_ms`].
     pub(super) fn arrived_ms(&self, level: u8, seq: u64) -> u64 {
         let fifo = if level == 0 { Some(&self.lowest) } else { self.higher.get(&Reverse(level)) };

@@ -149,6 +149,11 @@ impl Rules {
             || self.max_length_bytes.is_some_and(|max| bytes > max)
     }
 
+    /// Whether messages have no priority and no time to live but their own.
+    pub(super) fn are_plain(&self) -> bool {
+        self.max_priority.is_none() && self.message_ttl_ms.is_none()
+    }
+
     /// The priority level of a message.
     pub(super) fn level(&self, message: &Message) -> u8 {
         if self.is_quorum {

@@ -41,9 +41,9 @@ pub(crate) struct Verdict {
 }
 
 impl Confirms {
-    /// Counts one more publish and returns its number.
-    pub(crate) fn publish(&mut self) -> u64 {
-        self.published = self.published.saturating_add(1);
+    /// Counts more publishes and returns the number of the last.
+    pub(crate) fn publish(&mut self, messages: u64) -> u64 {
+        self.published = self.published.saturating_add(messages);
         self.published
     }
 
@@ -121,7 +121,7 @@ mod tests {
     fn refused_publishes_are_told_in_their_order() {
         let mut confirms = Confirms::default();
         for _ in 0..8 {
-            confirms.publish();
+            confirms.publish(1);
         }
         for publish in [3, 4, 5, 8] {
             confirms.refuse(publish);
@@ -139,7 +139,7 @@ mod tests {
     fn a_confirm_tells_when_the_first_that_it_stands_for_was_published() {
         let mut confirms = Confirms::default();
         for at_ms in [5, 7, 9] {
-            confirms.publish();
+            confirms.publish(1);
             confirms.wait(Lsn(at_ms), at_ms);
         }
         assert_eq!(confirms.reached(Lsn(7)), verdict(2, 2, true, Some(5)));
@@ -149,10 +149,10 @@ mod tests {
     #[test]
     fn a_run_is_confirmed_once_its_position_is_durable() {
         let mut confirms = Confirms::default();
-        confirms.publish();
+        confirms.publish(1);
         confirms.wait(Lsn(5), NOW_MS);
-        confirms.publish();
-        confirms.publish();
+        confirms.publish(1);
+        confirms.publish(1);
         confirms.wait(Lsn(9), NOW_MS);
         assert_eq!(confirms.reached(Lsn(4)), None);
         assert_eq!(confirms.reached(Lsn(5)), taken(1, 1));
@@ -164,9 +164,9 @@ mod tests {
     #[test]
     fn a_transient_publish_behind_a_persistent_one_is_confirmed_with_it() {
         let mut confirms = Confirms::default();
-        confirms.publish();
+        confirms.publish(1);
         confirms.wait(Lsn(5), NOW_MS);
-        confirms.publish();
+        confirms.publish(1);
         confirms.wait(Lsn(0), NOW_MS);
         assert_eq!(confirms.reached(Lsn(0)), None);
         assert_eq!(confirms.reached(Lsn(5)), taken(2, 2));

@@ -10,8 +10,10 @@ use std::{
     time::Duration,
 };
 
-use broker::{Bell, Broker, Client, ConnectionState, Ends, First, RecoveryError, Settings, queue::Amount};
-use model::{Command, Event, Message, Secret, SessionCommand, SessionEvent, SessionId, Table};
+use broker::{
+    Bell, Broker, Client, ConnectionState, Ends, First, Polled, RecoveryError, Settings, queue::Amount,
+};
+use model::{Command, Delivered, Event, Message, Secret, SessionCommand, SessionEvent, SessionId, Table};
 use storage::{Engine, Fault, Options, Recovered, disk::memory::MemoryDisk};
 
 use crate::wish::{declare_transient, name, publish};
@@ -239,18 +241,43 @@ impl Peer {
 
     /// All events there are, as they are.
     pub(crate) fn events(&mut self) -> Vec<Event> {
+        self.events_up_to(usize::MAX).0
+    }
+
+    /// All events there are but for deliveries, of which so many at most; and whether these were all. Deliveries are told
+    /// where they lie, as the server does.
+    pub(crate) fn events_up_to(&mut self, deliveries_max: usize) -> (Vec<Event>, bool) {
         self.is_rung();
-        let mut events = Vec::new();
-        while let Some(event) = self.client.poll_event() {
-            events.push(event);
+        let (mut events, mut deliveries) = (Vec::new(), 0);
+        while deliveries < deliveries_max {
+            let polled = self.client.poll(|session, delivered| {
+                events.push(Event::Session(session, as_event(delivered)));
+                deliveries += 1;
+                deliveries < deliveries_max
+            });
+            match polled {
+                Polled::Event(event) => events.push(event),
+                Polled::Delivered => {}
+                Polled::Nothing => return (events, true),
+            }
         }
-        events
+        (events, false)
     }
 
     /// All events there are, in words: those of session 1 without its number.
     pub(crate) fn hear(&mut self) -> Vec<String> {
         let events = self.events();
         events.iter().map(in_words).collect()
+    }
+}
+
+fn as_event(delivered: Delivered<'_>) -> SessionEvent {
+    let Delivered { consumer, delivery, redelivered, message } = delivered;
+    SessionEvent::Delivered {
+        consumer: consumer.clone(),
+        delivery,
+        redelivered,
+        message: Arc::clone(message),
     }
 }
 

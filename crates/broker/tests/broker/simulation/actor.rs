@@ -104,10 +104,17 @@ macro_rules! ensure {
 pub(crate) use ensure;
 
 impl Actor {
-    /// Hears everything there is to hear.
-    pub(crate) fn hear(&mut self, model: &mut Model, is_exact: bool, heard: &mut Vec<Heard>) -> Checked<()> {
-        self.is_asked = false;
-        for event in self.peer.events() {
+    /// Hears what there is to hear, and of deliveries so many at most.
+    pub(crate) fn hear(
+        &mut self,
+        deliveries_max: usize,
+        model: &mut Model,
+        is_exact: bool,
+        heard: &mut Vec<Heard>,
+    ) -> Checked<()> {
+        let (events, is_all) = self.peer.events_up_to(deliveries_max);
+        self.is_asked = !is_all;
+        for event in events {
             match event {
                 Event::Session(SessionId(number), event) => {
                     let over = matches!(event, SessionEvent::Closed);

@@ -140,7 +140,13 @@ impl Sim {
 
     /// An actor hears what there is.
     pub(crate) fn hear(&mut self, at: usize, heard: &mut Vec<Heard>) -> Checked<()> {
-        self.actors[at].hear(&mut self.model, self.was_at_rest, heard)
+        self.actors[at].hear(usize::MAX, &mut self.model, self.was_at_rest, heard)
+    }
+
+    /// An actor hears not all deliveries that there are: its socket takes no more for now.
+    pub(crate) fn hear_some(&mut self, at: usize) -> Checked<()> {
+        let deliveries_max = 1 + usize::try_from(self.dice.below(4)).unwrap();
+        self.actors[at].hear(deliveries_max, &mut self.model, self.was_at_rest, &mut Vec::new())
     }
 
     /// Everybody who was asked something, or whose bell rings, hears what there is.

@@ -41,9 +41,11 @@ impl Sim {
             37..=40 => self.connect(),
             41 => return self.lose_actor(),
             42..=52 => {
-                if let Some(at) = self.any_actor() {
-                    return self.hear(at, &mut Vec::new());
+                let Some(at) = self.any_actor() else { return Ok(()) };
+                if !self.is_eager && self.dice.one_in(3) {
+                    return self.hear_some(at);
                 }
+                return self.hear(at, &mut Vec::new());
             }
             _ => return self.act(),
         }
