@@ -9,7 +9,7 @@
 //! ```
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     fmt,
     sync::{Arc, atomic::AtomicBool},
 };
@@ -41,12 +41,14 @@ mod overdue;
 mod publish;
 mod replies;
 pub(crate) mod routes;
+mod sessions;
 mod telling;
 mod trace;
 mod transact;
 
 use lane::Lane;
 use routes::Routes;
+use sessions::Sessions;
 
 /// See the module's documentation.
 pub struct Client {
@@ -71,7 +73,7 @@ pub struct Client {
     connected: Option<Arc<Connected>>,
     traffic: Arc<Traffic>,
     granted: Granted,
-    sessions: BTreeMap<SessionId, Session>,
+    sessions: Sessions,
     /// What can be said at once.
     events: VecDeque<Event>,
     publishes: Publishes,
@@ -130,7 +132,7 @@ impl Client {
             connected: None,
             traffic: Arc::default(),
             granted: Granted::default(),
-            sessions: BTreeMap::new(),
+            sessions: Sessions::default(),
             events: VecDeque::new(),
             publishes: Publishes::default(),
             lane: Lane::default(),
@@ -414,7 +416,7 @@ impl Client {
         self.number_in_hand();
         let mail = self.mailbox.close();
         self.return_mail(mail);
-        for id in self.sessions.keys().copied().collect::<Vec<_>>() {
+        for id in self.sessions.ids() {
             self.let_go(id);
         }
         self.sessions.clear();

@@ -105,12 +105,13 @@ impl Restraint {
 pub(crate) struct Views {
     live: Vec<Arc<SessionView>>,
     /// What those have counted that are gone.
-    ended: SessionTotals,
+    ended: Option<Box<SessionTotals>>,
 }
 
 impl Views {
     fn totals(&self) -> SessionTotals {
-        self.live.iter().fold(self.ended, |sum, view| sum.plus(&view.totals()))
+        let ended = self.ended.as_deref().copied().unwrap_or_default();
+        self.live.iter().fold(ended, |sum, view| sum.plus(&view.totals()))
     }
 }
 
@@ -193,7 +194,8 @@ impl Connected {
         self.sessions.fetch_sub(1, Ordering::Relaxed);
         let mut views = self.views.lock();
         views.live.retain(|other| !Arc::ptr_eq(other, view));
-        views.ended = views.ended.plus(&view.totals());
+        let ended = views.ended.get_or_insert_default();
+        **ended = ended.plus(&view.totals());
     }
 
     /// Whether it is kept from publishing.

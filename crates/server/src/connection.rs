@@ -15,7 +15,7 @@ use std::{
     net::SocketAddr,
     pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -23,7 +23,7 @@ use amqp091::{Connection, End};
 use broker::{Bell, Broker, Client, Ends, Polled, Tuned};
 use model::Event;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest, ReadBuf},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, Interest, ReadBuf},
     net::TcpStream,
     time::{Instant, Sleep},
 };
@@ -416,8 +416,19 @@ fn ending(end: &End) -> String {
 
 /// Reads and forgets until the peer closes: a socket closed over unread bytes takes our last words with it.
 async fn read_out(stream: &mut (impl AsyncRead + Unpin)) {
-    let mut scratch = [0; 1024];
-    while stream.read(&mut scratch).await.is_ok_and(|count| count > 0) {}
+    // Into the thread's buffer: one of its own would be a part of the task from the beginning.
+    poll_fn(|cx| {
+        READ_BUFFER.with_borrow_mut(|buffer| {
+            loop {
+                let mut read = ReadBuf::new(buffer.get_mut(..READ_BYTES_MIN).unwrap_or_default());
+                let done = ready!(Pin::new(&mut *stream).poll_read(cx, &mut read));
+                if done.is_err() || read.filled().is_empty() {
+                    return Poll::Ready(());
+                }
+            }
+        })
+    })
+    .await;
 }
 
 fn far_from(now: Instant) -> Instant {

@@ -140,7 +140,7 @@ impl Client {
         ) {
             Ok(seat) => {
                 let session = Session::new(id, seat, settings.consumer_timeout_ms);
-                self.sessions.insert(id, session);
+                self.sessions.insert(session);
                 self.tell_session(id);
                 SessionEvent::Opened
             }

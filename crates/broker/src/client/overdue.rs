@@ -15,7 +15,7 @@ impl Client {
             return;
         }
         self.armed_ms = None;
-        for id in self.sessions.keys().copied().collect::<Vec<_>>() {
+        for id in self.sessions.ids() {
             self.end_waiting(id);
         }
         self.carry_out();
