@@ -318,6 +318,7 @@ impl Client {
             self.gather();
             self.number_in_hand();
         }
+        self.traffic.note_turn();
         self.events.pop_front()
     }
 
@@ -326,14 +327,16 @@ impl Client {
         if self.events.is_empty() {
             self.gather();
         }
-        match self.events.pop_front() {
+        let polled = match self.events.pop_front() {
             Some(event) => Polled::Event(event),
             None if self.in_hand.is_empty() => Polled::Nothing,
             None => {
                 self.tell_in_hand(deliver);
                 Polled::Delivered
             }
-        }
+        };
+        self.traffic.note_turn();
+        polled
     }
 
     /// Says something that waits for nothing but its turn.

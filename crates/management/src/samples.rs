@@ -8,6 +8,7 @@
 //! Kept as RabbitMQ keeps it by default: of a vhost and the node ten minutes by 5 s, an hour by minutes, 8 hours by 10
 //! minutes, a day by half hours; of queues, exchanges, connections and sessions the first two of these.
 
+mod connection;
 mod oldest;
 mod past;
 mod range;

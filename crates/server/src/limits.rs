@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use rustix::process::{Resource, Rlimit};
 
 const CGROUP_ROOT: &str = "/sys/fs/cgroup";
+const OPEN_FILES: &str = "/proc/self/fd";
 /// Where the kernel says how much memory the machine has.
 pub(crate) const MACHINE_MEMORY: &str = "/proc/meminfo";
 
@@ -31,8 +32,15 @@ pub(crate) fn raise_open_files() -> OpenFiles {
 
 /// How many files and sockets are open now, and how many may be.
 pub(crate) fn open_files() -> (u64, u64) {
-    let now = std::fs::read_dir("/proc/self/fd").map_or(0, |files| files.count() as u64);
-    (now, rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX))
+    (count_open_files(), rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX))
+}
+
+/// Linux tells it as the size of the directory since 6.2; before, the size is 0, and each is looked at.
+fn count_open_files() -> u64 {
+    match std::fs::metadata(OPEN_FILES).map(|files| files.len()) {
+        Ok(count @ 1..) => count,
+        _ => std::fs::read_dir(OPEN_FILES).map_or(0, |files| files.count() as u64),
+    }
 }
 
 /// The memory that this process can have: what the machine has, or less if one of its cgroups allows less.

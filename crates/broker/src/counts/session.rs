@@ -21,9 +21,21 @@ pub struct Traffic {
     pub sent_times: Counter,
     sizes: [Counter; SIZE_BOUNDS.len() + 1],
     size_sum: Counter,
+    turns: AtomicU64,
 }
 
 impl Traffic {
+    /// The connection has done something, or looked for something to do. For its one writer.
+    pub(crate) fn note_turn(&self) {
+        let turns = self.turns.load(Ordering::Relaxed);
+        self.turns.store(turns.wrapping_add(1), Ordering::Release);
+    }
+
+    /// How often it has done something: as long as this stays as it is, its sessions count nothing.
+    pub fn turns(&self) -> u64 {
+        self.turns.load(Ordering::Acquire)
+    }
+
     /// Bytes came in. For the driver of the connection.
     pub fn received(&self, bytes: usize) {
         self.received_bytes.add(bytes as u64);

@@ -12,7 +12,7 @@ use broker::{
 };
 use model::{Name, SessionId};
 
-use super::{BASIC, Details, GLOBAL, Oldest, TICK_MS, Track};
+use super::{BASIC, Details, GLOBAL, Oldest, TICK_MS, Track, connection::ConnectionTrack};
 use crate::world::Usage;
 
 /// How often it is looked for what can be forgotten, in ticks.
@@ -96,8 +96,7 @@ pub(crate) struct Samples {
     pub(crate) oldest: Oldest,
     exchanges: BTreeMap<Name, BTreeMap<Name, Track<2>>>,
     vhosts: BTreeMap<Name, VhostTrack>,
-    connections: HashMap<ConnectionId, Track<4>>,
-    sessions: HashMap<(ConnectionId, SessionId), SessionTrack>,
+    connections: HashMap<ConnectionId, ConnectionTrack>,
     churn: Option<Track<{ CHURN.len() }>>,
     used: Option<Track<{ USED.len() }>>,
 }
@@ -234,18 +233,9 @@ impl Samples {
 
     fn take_connections(&mut self, broker: &Broker, tick: u32) {
         for connected in broker.connected() {
-            let now = of_connection(&connected);
-            let track = self.connections.entry(connected.id).or_insert_with(|| Track::new([0; 4]));
-            track.push(BASIC, tick, &now, 4);
-            for view in connected.session_views() {
-                let now = of_session(&view.totals());
-                let key = (connected.id, view.id);
-                let track = self.sessions.entry(key).or_insert_with(|| Track::new([0; session::NUMBERS]));
-                track.push(BASIC, tick, &now, session::NUMBERS);
-            }
+            self.connections.entry(connected.id).or_default().push(tick, &connected);
         }
-        self.connections.retain(|_, track| track.seen == tick);
-        self.sessions.retain(|_, track| track.seen == tick);
+        self.connections.retain(|_, track| track.seen() == tick);
     }
 
     fn trim(&mut self, broker: &Broker, tick: u32) {
@@ -255,9 +245,6 @@ impl Samples {
             track.trim(basic);
         }
         for track in self.connections.values_mut() {
-            track.trim(basic);
-        }
-        for track in self.sessions.values_mut() {
             track.trim(basic);
         }
         for track in self.vhosts.values_mut() {
@@ -278,8 +265,7 @@ impl Samples {
         self.queues.values_mut().for_each(Track::forget);
         self.exchanges.values_mut().flat_map(BTreeMap::values_mut).for_each(Track::forget);
         self.vhosts.values_mut().for_each(Track::forget);
-        self.connections.values_mut().for_each(Track::forget);
-        self.sessions.values_mut().for_each(Track::forget);
+        self.connections.values_mut().for_each(ConnectionTrack::forget);
         self.churn.iter_mut().for_each(Track::forget);
         self.used.iter_mut().for_each(Track::forget);
     }
@@ -313,11 +299,11 @@ impl Samples {
     }
 
     pub(crate) fn connection(&self, id: ConnectionId) -> Option<&Track<4>> {
-        self.connections.get(&id)
+        self.connections.get(&id).map(ConnectionTrack::traffic)
     }
 
     pub(crate) fn session(&self, connection: ConnectionId, session: SessionId) -> Option<&SessionTrack> {
-        self.sessions.get(&(connection, session))
+        self.connections.get(&connection)?.session(session)
     }
 
     pub(crate) fn churn(&self) -> Option<&Track<{ CHURN.len() }>> {
