@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::Engine;
 use crate::codec::{crc32c, narrow, wide};
@@ -52,11 +52,19 @@ fn run<T>(items: &[T], extent: impl Fn(&T) -> (u64, u64)) -> (usize, u64, u64) {
     (taken, start, end)
 }
 
-fn read_range(source: &Source, start: u64, end: u64) -> Result<Bytes, Fault> {
-    let mut buffer = vec![0; narrow(end.saturating_sub(start))];
+/// Reads into `room`, or into new memory if that is somebody's.
+fn read_range(source: &Source, start: u64, end: u64, room: Bytes) -> Result<Bytes, Fault> {
+    let len = narrow(end.saturating_sub(start));
+    let mut buffer = match room.try_into_mut() {
+        Ok(mut buffer) if buffer.capacity() >= len => {
+            buffer.resize(len, 0);
+            buffer
+        }
+        _ => BytesMut::zeroed(len),
+    };
     let read = source.file.read_at(start, &mut buffer).at(&source.name)?;
     buffer.truncate(read);
-    Ok(Bytes::from(buffer))
+    Ok(buffer.freeze())
 }
 
 /// Reads records of one log from a WAL or spill file, in the order given.
@@ -70,9 +78,10 @@ pub(super) fn records(
         (piece.offset, piece.offset.saturating_add(u64::from(piece.len) + wide(RECORD_OVERHEAD_MAX)))
     };
     let mut rest = pieces;
+    let mut bytes = Bytes::new();
     while !rest.is_empty() {
         let (taken, start, end) = run(rest, extent);
-        let bytes = read_range(source, start, end)?;
+        bytes = read_range(source, start, end, bytes)?;
         let (now, later) = rest.split_at_checked(taken).unwrap_or((rest, &[]));
         for piece in now {
             let at = bytes.slice(narrow(piece.offset - start).min(bytes.len())..);
@@ -105,9 +114,10 @@ pub(super) fn entries(
         (u64::from(position.offset), u64::from(position.offset) + u64::from(position.len))
     };
     let mut rest = positions;
+    let mut bytes = Bytes::new();
     while !rest.is_empty() {
         let (taken, start, end) = run(rest, extent);
-        let bytes = read_range(&source, start, end)?;
+        bytes = read_range(&source, start, end, bytes)?;
         let (now, later) = rest.split_at_checked(taken).unwrap_or((rest, &[]));
         for position in now {
             let offset = u64::from(position.offset);

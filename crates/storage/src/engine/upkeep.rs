@@ -18,6 +18,8 @@ use crate::{LogId, layout};
 
 /// Zeros written at once.
 const ZEROS: usize = 1024 * 1024;
+/// Zeros written before they are synced: whoever syncs the log meanwhile waits for no more than these.
+const SYNC_BYTES: u64 = 4 * 1024 * 1024;
 
 /// What only housekeeping knows.
 #[derive(Debug)]
@@ -233,8 +235,10 @@ pub(super) fn fill(disk: &dyn Disk, name: &str, len: u64) -> io::Result<Arc<dyn 
         let part = usize::try_from(len - at).unwrap_or(ZEROS).min(ZEROS);
         file.write_at(at, &[zeros.get(..part).unwrap_or_default()])?;
         at += part as u64;
+        if at == len || at.is_multiple_of(SYNC_BYTES) {
+            file.sync_data()?;
+        }
     }
-    file.sync_data()?;
     Ok(file)
 }
 

@@ -1,4 +1,4 @@
-//! Writing a segment file: payloads one after the other, then the footer, then one sync.
+//! Writing a segment file: payloads one after the other, then the footer; a sync every few megabytes, and a last one.
 //!
 //! ```text
 //! payloads ... | index: 16 B each | expiries: 8 B each, if any | priorities: 1 B each, if any | trailer 72 B
@@ -28,6 +28,8 @@ pub(crate) const FLAG_PRIORITIES: u32 = 2;
 
 /// Payloads gathered before they are written.
 const CHUNK: usize = 1024 * 1024;
+/// Bytes written before they are synced: whoever syncs the log meanwhile waits for no more than these.
+const SYNC_BYTES: u64 = 4 * 1024 * 1024;
 
 /// How large a segment may become.
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +57,7 @@ pub(crate) struct Writer {
     bounds: Bounds,
     buffer: Vec<u8>,
     written: u64,
+    synced: u64,
     entries: Vec<(u64, u32, u32, u32)>,
     expiries: Vec<u64>,
     priorities: Vec<u8>,
@@ -72,6 +75,7 @@ impl Writer {
             bounds,
             buffer: Vec::new(),
             written: 0,
+            synced: 0,
             entries: Vec::new(),
             expiries: Vec::new(),
             priorities: Vec::new(),
@@ -120,6 +124,10 @@ impl Writer {
         self.file.write_at(self.written, &[&self.buffer, last]).at(&self.name)?;
         self.written = self.offset().saturating_add(wide(last.len()));
         self.buffer.clear();
+        if self.written.saturating_sub(self.synced) >= SYNC_BYTES {
+            self.file.sync_data().at(&self.name)?;
+            self.synced = self.written;
+        }
         Ok(())
     }
 
