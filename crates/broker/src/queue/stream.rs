@@ -20,7 +20,6 @@ use std::{
     sync::Arc,
 };
 
-use bytes::Bytes;
 use storage::{Engine, Entry, LogId, Lsn, Staging};
 
 use self::{
@@ -76,20 +75,15 @@ pub(super) struct Stream {
 #[derive(Debug)]
 struct Numbered {
     log: LogId,
-    number: u64,
-    head: Vec<u8>,
-    draft: Draft,
-    /// Of the whole.
-    bytes: u64,
+    chunk: Chunk,
     /// Chunks that go with it.
     gone: Option<RangeInclusive<u64>>,
 }
 
 impl Numbered {
     fn stage(&self, staging: &mut Staging<'_>) {
-        let (head, body) = (&self.head[..], self.draft.messages());
-        let entry = Entry { index: self.number, expires_at_ms: 0, priority: 0, head, body };
-        staging.append(self.log, entry);
+        let (index, body) = (self.chunk.number, self.chunk.payload());
+        staging.append(self.log, Entry { index, expires_at_ms: 0, priority: 0, head: &[], body });
         if let Some(gone) = &self.gone {
             staging.settle(self.log, std::slice::from_ref(gone));
         }
@@ -130,7 +124,7 @@ impl Stream {
     }
 
     /// Gives a chunk its number and its messages their offsets, and lets go of segments when a new one begins.
-    fn number(&mut self, mut draft: Draft, retention: &Retention, now_ms: u64) -> Numbered {
+    fn number(&mut self, draft: Draft, retention: &Retention, now_ms: u64) -> Numbered {
         let (number, first_offset) = (self.next_chunk, self.next_offset);
         let last_ms = self.segments.last().map_or(0, |last| last.last_ms);
         let head = Head {
@@ -139,30 +133,35 @@ impl Stream {
             appended_ms: now_ms.max(last_ms),
             segment: self.segments.next_membership(number, first_offset, retention.segment_bytes_max),
         };
-        let encoded = head.encode(draft.finish(first_offset));
+        let chunk = draft.finish(number, head);
         self.next_chunk = number.saturating_add(1);
         self.next_offset = head.end_offset();
-        let bytes = (encoded.len() as u64).saturating_add(draft.messages().len() as u64);
-        let begins = self.segments.append(&head, bytes);
+        let begins = self.segments.append(&head, chunk.bytes());
         let gone = if begins { self.segments.retain(retention, now_ms) } else { None };
-        Numbered { log: self.log.id, number, head: encoded, draft, bytes, gone }
+        Numbered { log: self.log.id, chunk, gone }
     }
 
     /// The chunk was staged and is durable with `lsn`: those who wait for it find it in memory.
-    fn keep_in_tail(&mut self, chunk: Numbered, lsn: Lsn, bytes_max: u64) {
+    fn keep_in_tail(&mut self, mut chunk: Chunk, lsn: Lsn, bytes_max: u64) {
         self.last_lsn = lsn;
         self.has_grown = true;
         if self.readers.is_empty() {
             return;
         }
-        if chunk.bytes > bytes_max {
+        if chunk.bytes() > bytes_max {
             self.tail.clear();
             return;
         }
-        let payload = Bytes::from([&chunk.head, chunk.draft.messages()].concat());
-        match Chunk::decode(chunk.number, lsn, payload) {
-            Ok(chunk) => self.tail.push(chunk, bytes_max),
-            Err(error) => unreachable!("what was just encoded: {error}"),
+        chunk.lsn = lsn;
+        self.tail.push(chunk, bytes_max);
+    }
+
+    /// Lets go of what all consumers have passed: memory that is used again soon is still in the processor's caches.
+    fn trim_tail(&mut self) {
+        if self.tail.is_to_be_trimmed()
+            && let Some(passed) = self.readers.values().map(|reader| reader.next_chunk).min()
+        {
+            self.tail.trim(passed);
         }
     }
 

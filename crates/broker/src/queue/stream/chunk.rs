@@ -12,7 +12,6 @@
 //! nonsense is refused.
 
 use bytes::{BufMut, Bytes};
-use model::Message;
 use storage::Lsn;
 
 /// The version of the layout.
@@ -79,14 +78,20 @@ impl Head {
     }
 }
 
-/// Adds a message as a chunk holds it; returns where its head begins.
-pub(super) fn put_message(out: &mut Vec<u8>, message: &Message) -> usize {
-    let length = u32::try_from(message.bytes());
-    out.put_u32_le(length.unwrap_or_else(|_| unreachable!("no message has 4 GiB")));
-    let at = out.len();
-    out.extend_from_slice(message.head());
-    out.extend_from_slice(message.body());
-    at
+/// Begins a message as a chunk holds it; returns where its head begins.
+pub(super) fn begin_message(out: &mut Vec<u8>) -> usize {
+    out.extend_from_slice(&[0; LENGTH_BYTES]);
+    out.len()
+}
+
+/// The message that began there is complete.
+pub(super) fn end_message(out: &mut [u8], at: usize) {
+    let length = u32::try_from(out.len().saturating_sub(at));
+    let length = length.unwrap_or_else(|_| unreachable!("no message has 4 GiB"));
+    let before = out.get_mut(at.saturating_sub(LENGTH_BYTES)..).and_then(|rest| rest.first_chunk_mut());
+    if let Some(place) = before {
+        *place = length.to_le_bytes();
+    }
 }
 
 /// A chunk. A clone shares its bytes.
@@ -101,6 +106,11 @@ pub(super) struct Chunk {
 }
 
 impl Chunk {
+    /// One that was just put together, and is not in the log yet.
+    pub(super) fn new(number: u64, head: Head, payload: Bytes, messages_at: usize) -> Self {
+        Self { number, head, lsn: Lsn(u64::MAX), payload, messages_at }
+    }
+
     /// Reads what the log has as entry `number`.
     pub(super) fn decode(number: u64, lsn: Lsn, payload: Bytes) -> Result<Self, ChunkError> {
         let fixed: &[u8; HEAD_BYTES] = payload.first_chunk().ok_or(ChunkError::CutOff)?;
@@ -130,6 +140,11 @@ impl Chunk {
         Ok(Self { number, head, lsn, payload, messages_at })
     }
 
+    /// What the log has of it.
+    pub(super) fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+
     /// Bytes of the whole.
     pub(super) fn bytes(&self) -> u64 {
         self.payload.len() as u64
@@ -155,4 +170,4 @@ impl Chunk {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -106,14 +106,14 @@ impl Reader {
             if offset < self.from_offset {
                 continue;
             }
-            let decoded = Message::decode(bytes.clone()).and_then(|message| match &self.filter {
-                None => Ok(Some(message)),
+            let decoded = match &self.filter {
+                None => Message::decode(bytes).map(Some),
                 // One of few messages is not to keep its whole chunk in memory.
-                Some(filter) if filter.matches(&message) => {
-                    Message::decode(Bytes::copy_from_slice(&bytes)).map(Some)
-                }
-                Some(_) => Ok(None),
-            });
+                Some(filter) => Message::decode(bytes.clone()).and_then(|message| {
+                    let is_wanted = filter.matches(&message);
+                    is_wanted.then(|| Message::decode(Bytes::copy_from_slice(&bytes))).transpose()
+                }),
+            };
             match decoded {
                 Ok(None) => {}
                 Ok(Some(message)) => return Some((offset, message)),

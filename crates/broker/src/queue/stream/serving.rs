@@ -29,7 +29,8 @@ impl Queue {
     ) -> Lsn {
         let filter_bytes = self.state.lock().rules.retention.filter_bytes;
         let published = messages.len();
-        let drafts = Draft::all_of(messages.drain(..), filter_bytes);
+        let drafts = Draft::all_of(messages, filter_bytes);
+        messages.clear();
         let mut state = self.state.lock();
         if self.is_deleted() {
             return Lsn(0);
@@ -56,7 +57,7 @@ impl Queue {
         message: Arc<Message>,
         now_ms: u64,
     ) {
-        let drafts = Draft::all_of(std::iter::once(message), state.rules.retention.filter_bytes);
+        let drafts = Draft::all_of(std::slice::from_ref(&message), state.rules.retention.filter_bytes);
         let chunks = self.number(state, drafts, now_ms);
         for chunk in &chunks {
             chunk.stage(staging);
@@ -72,7 +73,7 @@ impl Queue {
 
     fn keep_in_tail(&self, state: &mut State, chunks: Vec<Numbered>, lsn: Lsn) {
         let Some(stream) = &mut state.stream else { return };
-        for chunk in chunks {
+        for Numbered { chunk, .. } in chunks {
             stream.keep_in_tail(chunk, lsn, self.memory.window() / 2);
         }
     }
@@ -118,6 +119,7 @@ impl Queue {
         if !stream.at_end.is_empty() && stream.last_lsn > flushed {
             self.await_durable(stream, out);
         }
+        stream.trim_tail();
         if !*is_reading && !stream.asking.is_empty() {
             *is_reading = true;
             out.reads.push(Arc::clone(self));

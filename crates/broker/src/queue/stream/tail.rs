@@ -4,11 +4,18 @@ use std::collections::VecDeque;
 
 use super::chunk::Chunk;
 
+/// Bytes that stay although everybody has passed them: for who comes next and wants the last.
+const KEPT_BYTES: u64 = 512 * 1024;
+/// Bytes that come between two looks at what everybody has passed.
+const TRIM_BYTES: u64 = 256 * 1024;
+
 /// Chunks without a gap, up to the last of the stream.
 #[derive(Debug, Default)]
 pub(super) struct Tail {
     chunks: VecDeque<Chunk>,
     bytes: u64,
+    /// It is looked at again when there is more than this.
+    trimmed_bytes: u64,
 }
 
 impl Tail {
@@ -26,6 +33,21 @@ impl Tail {
         self.chunks.get(usize::try_from(at).ok()?)
     }
 
+    /// Whether so much has come that it is worth a look what of it everybody has passed.
+    pub(super) fn is_to_be_trimmed(&self) -> bool {
+        self.bytes > KEPT_BYTES.max(self.trimmed_bytes).saturating_add(TRIM_BYTES)
+    }
+
+    /// Lets go of chunks before number `passed`, but for the last ones.
+    pub(super) fn trim(&mut self, passed: u64) {
+        while self.bytes > KEPT_BYTES
+            && let Some(first) = self.chunks.pop_front_if(|first| first.number < passed)
+        {
+            self.bytes = self.bytes.saturating_sub(first.bytes());
+        }
+        self.trimmed_bytes = self.bytes;
+    }
+
     /// Adds the last chunk and lets go of the first ones beyond `bytes_max`.
     pub(super) fn push(&mut self, chunk: Chunk, bytes_max: u64) {
         self.bytes = self.bytes.saturating_add(chunk.bytes());
@@ -35,6 +57,7 @@ impl Tail {
         {
             self.bytes = self.bytes.saturating_sub(first.bytes());
         }
+        self.trimmed_bytes = self.trimmed_bytes.min(self.bytes);
     }
 
     pub(super) fn clear(&mut self) {

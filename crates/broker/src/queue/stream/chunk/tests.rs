@@ -1,5 +1,7 @@
 //! The bytes of a chunk, as the document of the formats shows them, and what is refused.
 
+use model::Message;
+
 use super::*;
 
 const DOCUMENT: &str = include_str!("../../../../../../docs/internals/storage-format.md");
@@ -11,6 +13,14 @@ fn head(messages: u32) -> Head {
 
 fn message(body: &str) -> Message {
     Message::new(b"", b"q", &[0, 0], body.as_bytes()).unwrap()
+}
+
+/// Adds a message as a chunk holds it.
+pub(in crate::queue::stream) fn put_message(out: &mut Vec<u8>, message: &Message) {
+    let at = begin_message(out);
+    out.extend_from_slice(message.head());
+    out.extend_from_slice(message.body());
+    end_message(out, at);
 }
 
 fn payload(filter: &[u8], bodies: &[&str]) -> Vec<u8> {

@@ -1,14 +1,12 @@
 //! Messages in the making, against the same done with parsed tables.
 
+use bytes::Bytes;
 use model::{Table, Value};
 use proptest::prelude::*;
 use storage::Lsn;
 
 use super::*;
-use crate::{
-    queue::stream::chunk::{Chunk, Head, Membership},
-    route::headers_of,
-};
+use crate::{queue::stream::chunk::Membership, route::headers_of};
 
 fn message(headers: Option<&Table>, delivery_mode: Option<u8>, body: &[u8]) -> Message {
     let mut raw = Vec::new();
@@ -31,11 +29,12 @@ fn message(headers: Option<&Table>, delivery_mode: Option<u8>, body: &[u8]) -> M
 }
 
 /// The messages of a finished draft.
-fn finished(mut draft: Draft, first_offset: u64) -> Vec<Message> {
+fn finished(draft: Draft, first_offset: u64) -> Vec<Message> {
     let segment = Membership { first_chunk: 0, first_offset, bytes_before: 0 };
     let head = Head { messages: draft.count(), first_offset, appended_ms: 0, segment };
-    let encoded = head.encode(draft.finish(first_offset));
-    let chunk = Chunk::decode(0, Lsn(0), [&encoded, draft.messages()].concat().into()).unwrap();
+    let made = draft.finish(0, head);
+    let chunk = Chunk::decode(0, Lsn(0), Bytes::copy_from_slice(made.payload())).unwrap();
+    assert_eq!((chunk.head, chunk.filter(), chunk.messages_at()), (head, made.filter(), made.messages_at()));
     let mut at = chunk.messages_at();
     let mut found = Vec::new();
     while let Some((bytes, next)) = chunk.message_at(at) {
@@ -63,7 +62,7 @@ proptest! {
         first_offset in 0..1_000_000_u64,
     ) {
         let messages: Vec<_> = published.iter().map(|(headers, mode, length)| Arc::new(message(headers.as_ref(), *mode, &vec![7; *length]))).collect();
-        let drafts = Draft::all_of(messages.iter().cloned(), 16);
+        let drafts = Draft::all_of(&messages, 16);
         prop_assert_eq!(drafts.len(), 1);
         let found: Vec<_> = drafts.into_iter().flat_map(|draft| finished(draft, first_offset)).collect();
         prop_assert_eq!(found.len(), messages.len());
@@ -85,11 +84,15 @@ proptest! {
 #[test]
 fn chunks_have_an_end() {
     let small = Arc::new(message(None, None, b""));
-    let drafts = Draft::all_of((0..10_000).map(|_| Arc::clone(&small)), 16);
-    assert!(drafts.iter().all(|draft| draft.messages.len() < BYTES_MAX + 200));
+    let drafts = Draft::all_of(&vec![Arc::clone(&small); 10_000], 16);
+    assert!(
+        drafts
+            .iter()
+            .all(|draft| draft.payload.len() < BYTES_MAX + 200 && draft.payload.capacity() < BYTES_MAX + 300)
+    );
     assert_eq!(drafts.iter().map(Draft::count).sum::<u32>(), 10_000);
     let large = Arc::new(message(None, None, &vec![0; BYTES_MAX * 2]));
-    let drafts = Draft::all_of([&small, &large, &small].into_iter().cloned(), 16);
+    let drafts = Draft::all_of(&[&small, &large, &small].map(Arc::clone), 16);
     assert_eq!(drafts.iter().map(Draft::count).collect::<Vec<_>>(), [2, 1]);
 }
 

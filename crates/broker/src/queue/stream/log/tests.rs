@@ -4,7 +4,7 @@ use storage::{Entry, Options, disk::memory::MemoryDisk};
 
 use super::*;
 use crate::queue::stream::{
-    chunk::{Head, put_message},
+    chunk::{Head, tests::put_message},
     segments::Segments,
 };
 
