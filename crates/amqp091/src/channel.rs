@@ -192,6 +192,8 @@ pub(crate) fn check_header(header: &ContentHeader<'_>) -> Result<(), ProtocolErr
 /// A publish where it lies in its frame: the method that is read most, so it is read without a detour.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Publish<'a> {
+    /// Exchange and routing key, one behind the other.
+    pub(crate) address: &'a [u8],
     pub(crate) exchange: Short<'a>,
     pub(crate) routing_key: Short<'a>,
     pub(crate) mandatory: bool,
@@ -203,11 +205,13 @@ impl<'a> Publish<'a> {
     #[inline]
     pub(crate) fn decode(payload: &'a [u8]) -> Option<Self> {
         let [60, 40] = [field_of(payload, 0)?, field_of(payload, 2)?] else { return None };
+        let (_, address) = payload.get(6..)?.split_last()?;
         let input = &mut payload.get(6..)?;
         let exchange = Short::take(input)?;
         let routing_key = Short::take(input)?;
         let bits = u8::take(input)?;
-        let publish = Self { exchange, routing_key, mandatory: bits & 1 != 0, immediate: bits & 2 != 0 };
+        let publish =
+            Self { address, exchange, routing_key, mandatory: bits & 1 != 0, immediate: bits & 2 != 0 };
         input.is_empty().then_some(publish)
     }
 }

@@ -35,7 +35,7 @@ use crate::{
 mod consume;
 mod declare;
 mod gathering;
-mod lane;
+mod lanes;
 mod login;
 mod overdue;
 mod publish;
@@ -46,7 +46,7 @@ mod telling;
 mod trace;
 mod transact;
 
-use lane::Lane;
+use lanes::Lanes;
 use routes::Routes;
 use sessions::Sessions;
 
@@ -78,7 +78,7 @@ pub struct Client {
     events: VecDeque<Event>,
     publishes: Publishes,
     routes: Routes,
-    lane: Lane,
+    lanes: Lanes,
     effects: Effects,
     /// Buffers of routing.
     scratch: Scratch,
@@ -135,7 +135,7 @@ impl Client {
             sessions: Sessions::default(),
             events: VecDeque::new(),
             publishes: Publishes::default(),
-            lane: Lane::default(),
+            lanes: Lanes::default(),
             effects: Effects::default(),
             scratch: Scratch::default(),
             mail: Mail::default(),
@@ -270,7 +270,7 @@ impl Client {
 
     /// Hands the gathered publishes to their queues. To be called after each read at the latest.
     pub fn hand_over(&mut self) {
-        self.close_lane();
+        self.close_lanes();
         if self.publishes.is_empty() {
             // What reached nobody was published all the same.
             self.routes.origins.hand_over();

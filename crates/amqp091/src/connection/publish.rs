@@ -51,8 +51,7 @@ impl Connection {
         if body.len() != body_bytes {
             return None;
         }
-        let message =
-            Message::new(publish.exchange.0, publish.routing_key.0, header.properties, body).ok()?;
+        let message = Message::published(publish.address, header.properties, body).ok()?;
         channel.last = MethodId::PUBLISH;
         *bytes = rest;
         let command = SessionCommand::Publish { message: Arc::new(message), mandatory: publish.mandatory };

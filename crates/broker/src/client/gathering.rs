@@ -10,7 +10,7 @@ use super::Client;
 use crate::{
     mailbox::{Delivery, Notice},
     queue::Queue,
-    session::{Moment, Session, confirms::Verdict},
+    session::{Held, Moment, confirms::Verdict},
 };
 
 impl Client {
@@ -20,10 +20,10 @@ impl Client {
         if let Some(reason) = self.mailbox.take_forced() {
             self.events.push_back(Event::Forced { reason });
         }
-        self.gather_durable();
+        let held = self.gather_durable();
         // The mailbox fills while a session has more than enough to say, and its limit is what holds queues back.
-        if self.in_hand.is_empty() && !self.sessions.values().any(Session::is_full) {
-            self.fetch_mail();
+        if self.in_hand.is_empty() && held != Held::Full {
+            self.fetch_mail(held);
         }
         self.carry_out();
         self.arm();
@@ -34,7 +34,8 @@ impl Client {
         }
     }
 
-    fn gather_durable(&mut self) {
+    fn gather_durable(&mut self) -> Held {
+        let mut held = Held::Nothing;
         let flushed = self.broker.engine.flushed();
         if self.awaited.is_some_and(|lsn| lsn <= flushed) {
             self.awaited = None;
@@ -66,6 +67,7 @@ impl Client {
             }
             session.view().count_confirms(confirmed);
             session.show();
+            held = held.max(session.held());
             if let Some(lsn) = session.waits_for() {
                 first = Some(first.map_or(lsn, |first| first.min(lsn)));
             }
@@ -81,6 +83,12 @@ impl Client {
                 connected.restraint.note_flow(self.now_ms);
             }
         }
+        self.await_durable(first);
+        held
+    }
+
+    /// Sees to it that the bell rings when the log is durable up to there.
+    fn await_durable(&mut self, first: Option<Lsn>) {
         if let Some(lsn) = first
             && self.awaited.is_none_or(|awaited| lsn < awaited)
         {
@@ -94,14 +102,16 @@ impl Client {
     }
 
     /// Takes the mail. Deliveries stay in hand if nothing else has to be said of them or after them.
-    fn fetch_mail(&mut self) {
+    fn fetch_mail(&mut self, held: Held) {
         self.mailbox.take(&mut self.mail);
         let has_others = !self.mail.replies.is_empty() || !self.mail.notices.is_empty();
-        if has_others || self.is_traced() || self.sessions.values().any(Session::is_holding) {
+        if has_others || self.is_traced() || held != Held::Nothing {
             self.open_mail();
             return;
         }
-        self.in_hand = VecDeque::from(std::mem::take(&mut self.mail.deliveries));
+        if !self.mail.deliveries.is_empty() {
+            self.in_hand = VecDeque::from(std::mem::take(&mut self.mail.deliveries));
+        }
         self.resume_stalled();
     }
 

@@ -34,11 +34,11 @@ impl Client {
 
     pub(super) fn publish(&mut self, id: SessionId, message: Arc<Message>, mandatory: bool) {
         let body_bytes = message.body().len() as u64;
-        let Err(message) = self.lane.take(id, message, &mut self.publishes) else {
+        let Err(message) = self.take_lane(id, message) else {
             self.traffic.note_size(body_bytes);
             return;
         };
-        self.close_lane();
+        self.count_lanes();
         if self.sessions.get(&id).is_none_or(|session| session.has_failed) {
             return;
         }

@@ -51,9 +51,19 @@ pub(super) struct Known {
     pub(super) origin: Option<Origin>,
     route: Route,
     permissions_epoch: u64,
+    /// Its lane in the read in which it had one last.
+    lane: AtomicUsize,
 }
 
 impl Known {
+    pub(super) fn lane(&self) -> usize {
+        self.lane.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_lane(&self, lane: usize) {
+        self.lane.store(lane, Ordering::Relaxed);
+    }
+
     fn is_good(&self, permissions_epoch: u64) -> bool {
         self.permissions_epoch == permissions_epoch
             && self.route.is_current()
@@ -66,12 +76,17 @@ impl Routes {
         Self { known: HashMap::default(), all: Arc::clone(all), last: None, origins: Origins::default() }
     }
 
-    /// The queues that an address leads to, if that is known and still true, and its exchange.
-    pub(super) fn find(&mut self, address: &[u8], permissions_epoch: u64) -> Option<Found> {
+    /// What is known of an address, true or not.
+    pub(super) fn look(&mut self, address: &[u8]) -> Option<&Arc<Known>> {
         if self.last.as_ref().is_none_or(|last| *last.address != *address) {
             self.last = Some(Arc::clone(self.known.get(address)?));
         }
-        let known = self.last.as_ref()?;
+        self.last.as_ref()
+    }
+
+    /// The queues that an address leads to, if that is known and still true, and its exchange.
+    pub(super) fn find(&mut self, address: &[u8], permissions_epoch: u64) -> Option<Found> {
+        let known = self.look(address)?;
         if known.is_good(permissions_epoch) {
             return Some((Arc::clone(&known.queues), known.origin));
         }
@@ -111,7 +126,14 @@ impl Routes {
             self.forget();
         }
         let address: Arc<[u8]> = address.into();
-        let known = Known { address: Arc::clone(&address), queues, origin, route, permissions_epoch };
+        let known = Known {
+            address: Arc::clone(&address),
+            queues,
+            origin,
+            route,
+            permissions_epoch,
+            lane: AtomicUsize::new(0),
+        };
         if self.known.insert(address, Arc::new(known)).is_none() {
             self.all.0.fetch_add(1, Ordering::Relaxed);
         }

@@ -166,6 +166,13 @@ impl Consumer {
     }
 }
 
+/// What consumers have in common that are delivered to together.
+#[derive(Debug)]
+pub(crate) struct Address {
+    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) no_ack: bool,
+}
+
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub(crate) struct Consumers {
@@ -282,9 +289,24 @@ impl Consumers {
     }
 
     /// Whose turn it is, and whether nobody else of the same priority waits for a turn.
-    pub(crate) fn turn(&mut self) -> Option<(ConsumerKey, bool)> {
-        let ring = self.rings.first_entry()?;
-        Some((*ring.get().front()?, ring.get().len() == 1))
+    fn turn(&self) -> Option<(ConsumerKey, bool)> {
+        let (_, ring) = self.rings.first_key_value()?;
+        Some((*ring.front()?, ring.len() == 1))
+    }
+
+    /// Where the consumer gets its deliveries whose turn it is.
+    pub(crate) fn address(&self) -> Option<Address> {
+        let (key, _) = self.turn()?;
+        let Consumer { mailbox, no_ack, .. } = self.all.get(&key)?;
+        Some(Address { mailbox: Arc::clone(mailbox), no_ack: *no_ack })
+    }
+
+    /// Whose turn it is, if the consumer has this address, and whether nobody else of the same priority waits for a turn.
+    pub(crate) fn turn_at(&mut self, address: &Address) -> Option<(ConsumerKey, bool, &mut Consumer)> {
+        let (key, is_alone) = self.turn()?;
+        let consumer = self.all.get_mut(&key)?;
+        let is_its = consumer.no_ack == address.no_ack && Arc::ptr_eq(&consumer.mailbox, &address.mailbox);
+        is_its.then_some((key, is_alone, consumer))
     }
 
     pub(crate) fn get_mut(&mut self, key: ConsumerKey) -> Option<&mut Consumer> {
@@ -312,9 +334,12 @@ impl Consumers {
 
     /// The consumer's mailbox is full: no turn until [`Consumers::resume`].
     pub(crate) fn stall(&mut self, key: ConsumerKey) {
-        if let Some(consumer) = self.all.get_mut(&key) {
-            self.stalled += usize::from(!consumer.is_stalled);
-            consumer.is_stalled = true;
+        let Some(consumer) = self.all.get_mut(&key) else { return };
+        self.stalled += usize::from(!consumer.is_stalled);
+        consumer.is_stalled = true;
+        if std::mem::take(&mut consumer.is_in_ring) {
+            let priority = Reverse(consumer.priority);
+            self.leave_ring(priority, key);
         }
     }
 

@@ -6,6 +6,7 @@ use model::SessionId;
 
 use super::{
     ConsumerKey, Effects, Queue, State, WaitingGet,
+    consumers::Address,
     fifo::Head,
     replica::Departure,
     settling::{Forgotten, Settled},
@@ -74,79 +75,89 @@ impl Queue {
         is_waited_for || (has_room && !consumers.is_empty()) || state.needs_head()
     }
 
-    /// Delivers to the consumer whose turn it is; false if nothing more can be delivered.
+    /// Delivers to the consumers whose turn it is, as long as they are those of one connection; false if nothing more can be
+    /// delivered.
     fn deliver_run(self: &Arc<Self>, state: &mut State, settled: &mut Forgotten, out: &mut Effects) -> bool {
         let State { levels, consumers, returns, books, .. } = state;
         if levels.head() != Head::Ready {
             return false;
         }
-        let Some((key, is_alone)) = consumers.turn() else { return false };
-        let Some(consumer) = consumers.get_mut(key) else { return false };
-        let run_max = if is_alone { RUN_DELIVERIES_MAX } else { 1 };
-        let (mut is_limited, mut room) = (false, MAILBOX_BYTES_MAX);
-        let mut sent = Consumed::default();
-        while out.run.len() < run_max && room > 0 && levels.head() == Head::Ready {
-            if consumer.prefetch != 0 && !consumer.no_ack && consumer.unsettled >= consumer.prefetch {
-                break;
+        let Some(address) = consumers.address() else { return false };
+        let no_ack = address.no_ack;
+        let (mut last, mut room, mut sent) = (None, MAILBOX_BYTES_MAX, Consumed::default());
+        while out.run.len() < RUN_DELIVERIES_MAX
+            && room > 0
+            && levels.head() == Head::Ready
+            && let Some((key, is_alone, consumer)) = consumers.turn_at(&address)
+        {
+            let mut is_limited = false;
+            let turn_max = if is_alone { RUN_DELIVERIES_MAX } else { 1 };
+            for _ in out.run.len()..RUN_DELIVERIES_MAX.min(out.run.len().saturating_add(turn_max)) {
+                if room == 0 || levels.head() != Head::Ready || !consumer.has_room() {
+                    break;
+                }
+                is_limited = !consumer.charge();
+                if is_limited {
+                    break;
+                }
+                let Some(mut parcel) = levels.take() else { break };
+                room = room.saturating_sub(parcel.message.bytes());
+                returns.tell(&mut parcel);
+                sent.note(no_ack, parcel.redelivered);
+                out.run.push(Delivery { session: consumer.session, slot: consumer.slot, parcel });
             }
-            if !consumer.charge() {
-                is_limited = true;
-                break;
-            }
-            let Some(mut parcel) = levels.take() else { break };
-            room = room.saturating_sub(parcel.message.bytes());
-            returns.tell(&mut parcel);
-            sent.note(consumer.no_ack, parcel.redelivered);
-            out.run.push(Delivery { session: consumer.session, slot: consumer.slot, parcel });
+            consumers.end_turn(key, is_limited);
+            last = Some(key);
         }
         if let Some(first) = out.run.first() {
             let ticket = &first.parcel.ticket;
             books.note_leaving(out.now_ms, || levels.arrived_ms(ticket.level, ticket.seq));
         }
-        if consumer.no_ack {
+        if no_ack {
             for Delivery { parcel, .. } in &out.run {
                 levels.settle(&parcel.ticket);
                 settled.add(&parcel.ticket, returns);
             }
         }
-        self.send_run(state, key, sent, is_limited, out);
+        if let Some(last) = last {
+            self.send_run(state, (&address, last), sent, out);
+        }
         true
     }
 
-    /// Puts what was taken for a consumer into the mailbox of its connection, and ends its turn. What is settled with its
-    /// delivery is settled already.
+    /// Puts what was taken for consumers into the mailbox of their connection. The last of them pauses if it is full, and the
+    /// others when they find it so. What is settled with its delivery is settled already.
     pub(super) fn send_run(
         self: &Arc<Self>,
         state: &mut State,
-        key: ConsumerKey,
+        (address, last): (&Address, ConsumerKey),
         sent: Consumed,
-        is_limited: bool,
         out: &mut Effects,
     ) {
+        if out.run.is_empty() {
+            return;
+        }
         let State { levels, consumers, books, .. } = state;
-        let Some(consumer) = consumers.get_mut(key) else { return };
-        let mailbox = Arc::clone(&consumer.mailbox);
-        match mailbox.push(&mut out.run, key, || Arc::clone(self)) {
+        match address.mailbox.push(&mut out.run, last, || Arc::clone(self)) {
             Pushed::Room => {
                 books.count_consumed(sent);
-                out.ring(&mailbox);
+                out.ring(&address.mailbox);
             }
             Pushed::Full => {
                 books.count_consumed(sent);
-                consumers.stall(key);
-                out.ring(&mailbox);
+                consumers.stall(last);
+                out.ring(&address.mailbox);
             }
             Pushed::Gone => {
                 // The connection is ending: its consumers are about to be removed. What is settled with the delivery
                 // counts as sent; the rest goes back.
-                if consumers.get_mut(key).is_some_and(|consumer| !consumer.no_ack) {
+                if !address.no_ack {
                     levels.unsend(out.run.drain(..).map(|delivery| delivery.parcel));
                 }
                 out.run.clear();
-                consumers.stall(key);
+                consumers.stall(last);
             }
         }
-        consumers.end_turn(key, is_limited);
     }
 
     /// Takes one message out of turn.

@@ -34,7 +34,8 @@ impl Queue {
         safe_at
     }
 
-    /// Passes to the consumer whose turn it is; false if nothing more can be passed.
+    /// Passes to the consumers whose turn it is, as long as they are those of one connection; false if nothing more can be
+    /// passed.
     fn pass_run(
         self: &Arc<Self>,
         state: &mut State,
@@ -42,35 +43,40 @@ impl Queue {
         safe_at: &mut Lsn,
         out: &mut Effects,
     ) -> bool {
-        let Some((key, is_alone)) = state.consumers.turn() else { return false };
         let State { levels, consumers, books, .. } = state;
-        let Some(consumer) = consumers.get_mut(key) else { return false };
-        let no_ack = consumer.no_ack;
-        let may_pass = |message: &Message| {
+        let Some(address) = consumers.address() else { return false };
+        let no_ack = address.no_ack;
+        let may_pass = |message: &Arc<Message>| {
             // What is kept and settled at once has to be written and removed.
             message.flags() & flag::EXPIRATION == 0 && !(no_ack && self.keeps(message))
         };
-        let next_may = |messages: &vec::Drain<'_, Arc<Message>>| {
-            messages.as_slice().first().is_some_and(|message| may_pass(message))
-        };
-        if !next_may(messages) {
-            return false;
-        }
-        let (run_max, mut room) = (if is_alone { RUN_DELIVERIES_MAX } else { 1 }, MAILBOX_BYTES_MAX);
-        let mut is_limited = false;
-        let mut staging = None;
+        let next_may = |messages: &vec::Drain<'_, _>| messages.as_slice().first().is_some_and(may_pass);
+        let (mut last, mut room, mut staging) = (None, MAILBOX_BYTES_MAX, None);
         levels.note_arrival(out.now_ms);
-        while out.run.len() < run_max && room > 0 && next_may(messages) && consumer.has_room() {
-            if !consumer.charge() {
-                is_limited = true;
-                break;
+        while out.run.len() < RUN_DELIVERIES_MAX
+            && room > 0
+            && next_may(messages)
+            && let Some((key, is_alone, consumer)) = consumers.turn_at(&address)
+        {
+            let mut is_limited = false;
+            let turn_max = if is_alone { RUN_DELIVERIES_MAX } else { 1 };
+            for _ in out.run.len()..RUN_DELIVERIES_MAX.min(out.run.len().saturating_add(turn_max)) {
+                if room == 0 || !next_may(messages) || !consumer.has_room() {
+                    break;
+                }
+                is_limited = !consumer.charge();
+                if is_limited {
+                    break;
+                }
+                let Some(message) = messages.next() else { break };
+                let place = self.stage(levels, books, &mut staging, &message, (0, 0));
+                let ticket = levels.pass(&message, place, no_ack);
+                room = room.saturating_sub(message.bytes());
+                let parcel = Parcel { ticket, redelivered: false, message };
+                out.run.push(Delivery { session: consumer.session, slot: consumer.slot, parcel });
             }
-            let Some(message) = messages.next() else { break };
-            let place = self.stage(levels, books, &mut staging, &message, (0, 0));
-            let ticket = levels.pass(&message, place, no_ack);
-            room = room.saturating_sub(message.bytes());
-            let parcel = Parcel { ticket, redelivered: false, message };
-            out.run.push(Delivery { session: consumer.session, slot: consumer.slot, parcel });
+            consumers.end_turn(key, is_limited);
+            last = Some(key);
         }
         if let Some(staging) = staging {
             *safe_at = staging.lsn().max(*safe_at);
@@ -79,7 +85,9 @@ impl Queue {
         if passed > 0 {
             books.note_leaving(out.now_ms, || out.now_ms);
         }
-        self.send_run(state, key, Consumed::of_deliveries(passed, no_ack), is_limited, out);
+        if let Some(last) = last {
+            self.send_run(state, (&address, last), Consumed::of_deliveries(passed, no_ack), out);
+        }
         passed > 0
     }
 }

@@ -222,3 +222,19 @@ fn what_a_restart_brings_back_is_in_the_sums() {
     let world = world.restart();
     assert_eq!(world.broker.sums(&name("/")).ready, 2);
 }
+
+#[test]
+fn what_goes_the_way_of_another_is_counted_like_it() {
+    let world = World::new();
+    let mut peer = world.peer();
+    peer.ask_all([declare_transient("a"), declare_transient("b"), select_confirms()]);
+    peer.ask_all(["a", "b"].map(|queue| publish(queue, "known from now on")));
+    peer.ask_all(["a", "a", "b", "a", "nowhere", "b", "a"].map(|queue| publish(queue, "one read")));
+    world.flush();
+    assert!(peer.hear().contains(&"confirmed up to 9".to_owned()));
+    let queues = ["a", "b"].map(|queue| counted(&world, queue).publish);
+    let SessionTotals { publish, publish_to_confirm, confirm, routed, drop_unroutable, .. } = session(&world);
+    assert_eq!((queues, publish, publish_to_confirm, confirm), ([5, 3], 9, 9, 9));
+    assert_eq!((routed, drop_unroutable), (8, 1));
+    assert_eq!(exchange(&world, ""), (9, 8, 1));
+}

@@ -77,7 +77,10 @@ proptest! {
 #[test]
 fn properties_are_read_in_the_order_of_their_flags() {
     let mut raw = vec![0xff, 0xfc];
-    let short = |raw: &mut Vec<u8>, text: &[u8]| put_short(raw, text);
+    let short = |raw: &mut Vec<u8>, text: &[u8]| {
+        raw.push(u8::try_from(text.len()).unwrap());
+        raw.extend_from_slice(text);
+    };
     short(&mut raw, b"text/plain");
     short(&mut raw, b"gzip");
     let mut headers = crate::Table::default();
@@ -109,4 +112,16 @@ fn properties_are_read_in_the_order_of_their_flags() {
 fn a_message_takes_one_line_of_the_caches() {
     let counts = 2 * size_of::<usize>();
     assert_eq!(counts + size_of::<Message>(), 64);
+}
+
+#[test]
+fn an_address_is_the_same_in_one_piece() {
+    let body = vec![7; 5000];
+    for body in [&body[..10], &body[..]] {
+        let (one, other) = (
+            Message::new(b"exchange", b"key", b"\x10\x00\x02", body).unwrap(),
+            Message::published(b"\x08exchange\x03key", b"\x10\x00\x02", body).unwrap(),
+        );
+        assert_eq!((one.head(), one.body()), (other.head(), other.body()));
+    }
 }
