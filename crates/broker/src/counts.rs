@@ -83,13 +83,6 @@ impl Consumed {
         self.redeliver = self.redeliver.wrapping_add(redelivered.into());
     }
 
-    /// So many deliveries to a consumer, none of which had been delivered before.
-    pub(crate) fn of_deliveries(deliveries: usize, no_ack: bool) -> Self {
-        let count = deliveries as u64;
-        let (deliver, deliver_no_ack) = if no_ack { (0, count) } else { (count, 0) };
-        Self { deliver, deliver_no_ack, ..Self::default() }
-    }
-
     /// One get, and whether it got something that had been delivered before; None if it got nothing.
     pub(crate) fn of_get(no_ack: bool, redelivered: Option<bool>) -> Self {
         let Some(redelivered) = redelivered else { return Self { get_empty: 1, ..Self::default() } };

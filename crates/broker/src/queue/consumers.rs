@@ -21,6 +21,10 @@ use crate::{
     topology::{ConnectionId, QueueKind},
 };
 
+mod turns;
+
+pub(super) use turns::{Address, RUN_DELIVERIES_MAX, Supply};
+
 /// A consumer within its queue; never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ConsumerKey(u64);
@@ -166,13 +170,6 @@ impl Consumer {
     }
 }
 
-/// What consumers have in common that are delivered to together.
-#[derive(Debug)]
-pub(crate) struct Address {
-    pub(crate) mailbox: Arc<Mailbox>,
-    pub(crate) no_ack: bool,
-}
-
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub(crate) struct Consumers {
@@ -294,27 +291,12 @@ impl Consumers {
         Some((*ring.front()?, ring.len() == 1))
     }
 
-    /// Where the consumer gets its deliveries whose turn it is.
-    pub(crate) fn address(&self) -> Option<Address> {
-        let (key, _) = self.turn()?;
-        let Consumer { mailbox, no_ack, .. } = self.all.get(&key)?;
-        Some(Address { mailbox: Arc::clone(mailbox), no_ack: *no_ack })
-    }
-
-    /// Whose turn it is, if the consumer has this address, and whether nobody else of the same priority waits for a turn.
-    pub(crate) fn turn_at(&mut self, address: &Address) -> Option<(ConsumerKey, bool, &mut Consumer)> {
-        let (key, is_alone) = self.turn()?;
-        let consumer = self.all.get_mut(&key)?;
-        let is_its = consumer.no_ack == address.no_ack && Arc::ptr_eq(&consumer.mailbox, &address.mailbox);
-        is_its.then_some((key, is_alone, consumer))
-    }
-
     pub(crate) fn get_mut(&mut self, key: ConsumerKey) -> Option<&mut Consumer> {
         self.all.get_mut(&key)
     }
 
     /// The turn of `key`, which stands first in its ring, is over.
-    pub(crate) fn end_turn(&mut self, key: ConsumerKey, is_limited: bool) {
+    fn end_turn(&mut self, key: ConsumerKey, is_limited: bool) {
         let Some(consumer) = self.all.get_mut(&key) else { return };
         let priority = Reverse(consumer.priority);
         if is_limited {

@@ -5,19 +5,17 @@ use std::sync::Arc;
 use model::SessionId;
 
 use super::{
-    ConsumerKey, Effects, Queue, State, WaitingGet,
-    consumers::Address,
+    ConsumerKey, Effects, Levels, Queue, Returns, State, WaitingGet,
+    consumers::{Address, Supply},
     fifo::Head,
     replica::Departure,
     settling::{Forgotten, Settled},
 };
 use crate::{
     counts::Consumed,
-    mailbox::{Delivery, MAILBOX_BYTES_MAX, Mailbox, Notice, Parcel, Pushed},
+    mailbox::{Delivery, Mailbox, Notice, Parcel, Pushed},
 };
 
-/// Deliveries to one consumer before the lock of its mailbox is given up.
-pub(super) const RUN_DELIVERIES_MAX: usize = 256;
 /// A queue that is consumed reads ahead when fewer messages than this are at hand.
 const READ_AHEAD_BELOW: usize = 2048;
 
@@ -29,6 +27,24 @@ pub(crate) enum Got {
     Nothing,
     /// The log must be read first: a [`Notice::Got`] follows.
     Later,
+}
+
+/// What is ready, with what it has to tell of its returns.
+struct Ready<'a> {
+    levels: &'a mut Levels,
+    returns: &'a Returns,
+}
+
+impl Supply for Ready<'_> {
+    fn has_next(&self) -> bool {
+        self.levels.head() == Head::Ready
+    }
+
+    fn next(&mut self) -> Option<Parcel> {
+        let mut parcel = self.levels.take()?;
+        self.returns.tell(&mut parcel);
+        Some(parcel)
+    }
 }
 
 impl Queue {
@@ -84,31 +100,7 @@ impl Queue {
         }
         let Some(address) = consumers.address() else { return false };
         let no_ack = address.no_ack;
-        let (mut last, mut room, mut sent) = (None, MAILBOX_BYTES_MAX, Consumed::default());
-        while out.run.len() < RUN_DELIVERIES_MAX
-            && room > 0
-            && levels.head() == Head::Ready
-            && let Some((key, is_alone, consumer)) = consumers.turn_at(&address)
-        {
-            let mut is_limited = false;
-            let turn_max = if is_alone { RUN_DELIVERIES_MAX } else { 1 };
-            for _ in out.run.len()..RUN_DELIVERIES_MAX.min(out.run.len().saturating_add(turn_max)) {
-                if room == 0 || levels.head() != Head::Ready || !consumer.has_room() {
-                    break;
-                }
-                is_limited = !consumer.charge();
-                if is_limited {
-                    break;
-                }
-                let Some(mut parcel) = levels.take() else { break };
-                room = room.saturating_sub(parcel.message.bytes());
-                returns.tell(&mut parcel);
-                sent.note(no_ack, parcel.redelivered);
-                out.run.push(Delivery { session: consumer.session, slot: consumer.slot, parcel });
-            }
-            consumers.end_turn(key, is_limited);
-            last = Some(key);
-        }
+        let last = consumers.take_turns(&address, &mut Ready { levels, returns }, &mut out.run);
         if let Some(first) = out.run.first() {
             let ticket = &first.parcel.ticket;
             books.note_leaving(out.now_ms, || levels.arrived_ms(ticket.level, ticket.seq));
@@ -120,7 +112,7 @@ impl Queue {
             }
         }
         if let Some(last) = last {
-            self.send_run(state, (&address, last), sent, out);
+            self.send_run(state, (&address, last), out);
         }
         true
     }
@@ -131,13 +123,16 @@ impl Queue {
         self: &Arc<Self>,
         state: &mut State,
         (address, last): (&Address, ConsumerKey),
-        sent: Consumed,
         out: &mut Effects,
     ) {
         if out.run.is_empty() {
             return;
         }
         let State { levels, consumers, books, .. } = state;
+        let mut sent = Consumed::default();
+        for delivery in &out.run {
+            sent.note(address.no_ack, delivery.parcel.redelivered);
+        }
         match address.mailbox.push(&mut out.run, last, || Arc::clone(self)) {
             Pushed::Room => {
                 books.count_consumed(sent);

@@ -7,14 +7,37 @@
 use std::{sync::Arc, vec};
 
 use model::{Message, message::flag};
-use storage::Lsn;
+use storage::{Lsn, Staging};
 
-use super::{Effects, Queue, State, delivery::RUN_DELIVERIES_MAX};
-use crate::{
-    counts::Consumed,
-    mailbox::{Delivery, MAILBOX_BYTES_MAX, Parcel},
-    topology::QueueKind,
-};
+use super::{Books, Effects, Levels, Queue, State, consumers::Supply};
+use crate::{mailbox::Parcel, topology::QueueKind};
+
+/// What has come in and may pass.
+struct Incoming<'q, 'a, 'm> {
+    queue: &'q Queue,
+    levels: &'a mut Levels,
+    books: &'a mut Books,
+    messages: &'a mut vec::Drain<'m, Arc<Message>>,
+    staging: &'a mut Option<Staging<'q>>,
+    /// What passes is settled at once.
+    no_ack: bool,
+}
+
+impl Supply for Incoming<'_, '_, '_> {
+    fn has_next(&self) -> bool {
+        self.messages.as_slice().first().is_some_and(|message| {
+            // What is kept and settled at once has to be written and removed.
+            message.flags() & flag::EXPIRATION == 0 && !(self.no_ack && self.queue.keeps(message))
+        })
+    }
+
+    fn next(&mut self) -> Option<Parcel> {
+        let message = self.messages.next()?;
+        let place = self.queue.stage(self.levels, self.books, self.staging, &message, (0, 0));
+        let ticket = self.levels.pass(&message, place, self.no_ack);
+        Some(Parcel { ticket, redelivered: false, message })
+    }
+}
 
 impl Queue {
     /// Passes the first of `messages` on, as many as consumers take now. Returns when they are safe.
@@ -46,48 +69,20 @@ impl Queue {
         let State { levels, consumers, books, .. } = state;
         let Some(address) = consumers.address() else { return false };
         let no_ack = address.no_ack;
-        let may_pass = |message: &Arc<Message>| {
-            // What is kept and settled at once has to be written and removed.
-            message.flags() & flag::EXPIRATION == 0 && !(no_ack && self.keeps(message))
-        };
-        let next_may = |messages: &vec::Drain<'_, _>| messages.as_slice().first().is_some_and(may_pass);
-        let (mut last, mut room, mut staging) = (None, MAILBOX_BYTES_MAX, None);
         levels.note_arrival(out.now_ms);
-        while out.run.len() < RUN_DELIVERIES_MAX
-            && room > 0
-            && next_may(messages)
-            && let Some((key, is_alone, consumer)) = consumers.turn_at(&address)
-        {
-            let mut is_limited = false;
-            let turn_max = if is_alone { RUN_DELIVERIES_MAX } else { 1 };
-            for _ in out.run.len()..RUN_DELIVERIES_MAX.min(out.run.len().saturating_add(turn_max)) {
-                if room == 0 || !next_may(messages) || !consumer.has_room() {
-                    break;
-                }
-                is_limited = !consumer.charge();
-                if is_limited {
-                    break;
-                }
-                let Some(message) = messages.next() else { break };
-                let place = self.stage(levels, books, &mut staging, &message, (0, 0));
-                let ticket = levels.pass(&message, place, no_ack);
-                room = room.saturating_sub(message.bytes());
-                let parcel = Parcel { ticket, redelivered: false, message };
-                out.run.push(Delivery { session: consumer.session, slot: consumer.slot, parcel });
-            }
-            consumers.end_turn(key, is_limited);
-            last = Some(key);
-        }
+        let mut staging = None;
+        let mut incoming = Incoming { queue: self, levels, books, messages, staging: &mut staging, no_ack };
+        let last = consumers.take_turns(&address, &mut incoming, &mut out.run);
         if let Some(staging) = staging {
             *safe_at = staging.lsn().max(*safe_at);
         }
-        let passed = out.run.len();
-        if passed > 0 {
+        let has_passed = !out.run.is_empty();
+        if has_passed {
             books.note_leaving(out.now_ms, || out.now_ms);
         }
         if let Some(last) = last {
-            self.send_run(state, (&address, last), Consumed::of_deliveries(passed, no_ack), out);
+            self.send_run(state, (&address, last), out);
         }
-        passed > 0
+        has_passed
     }
 }

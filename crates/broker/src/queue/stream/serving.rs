@@ -16,7 +16,7 @@ use crate::{
     mailbox::{Delivery, Parcel, Pushed},
     queue::{
         Consumer, ConsumerKey, Consumers, Effects, Place, Queue, State, Ticket, Unfit,
-        delivery::RUN_DELIVERIES_MAX,
+        consumers::RUN_DELIVERIES_MAX,
     },
 };
 
