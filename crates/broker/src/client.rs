@@ -1,11 +1,11 @@
 //! A connection as the core sees it: who it is, its sessions, and the one place where its commands become effects.
 //!
 //! Owned by the connection's task, which calls [`Client::handle_command`] for each command, [`Client::hand_over`]
-//! after each read, and [`Client::handle_time`] and [`Client::poll_event`] while it can write. Nothing here blocks.
+//! after each read, and [`Client::handle_time`] and [`Client::poll`] while it can write. Nothing here blocks.
 //!
 //! ```text
 //! commands → handle_command ─ publishes gathered ─ hand_over → queues → mailbox ─┐
-//! events   ← poll_event ← answers, held until durable ← confirms ← deliveries ←──┘
+//! events   ←── poll ←──── answers, held until durable ← confirms ← deliveries ←──┘
 //! ```
 
 use std::{
