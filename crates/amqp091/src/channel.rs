@@ -56,6 +56,14 @@ impl Channel {
         Self { number, state: State::Open, last: MethodId::NONE, endings: VecDeque::new(), content: None }
     }
 
+    /// Whether what the broker says of the session that ends first, or is there, matters to the peer.
+    pub(crate) fn is_listening(&self) -> bool {
+        match self.endings.front() {
+            None => self.state == State::Open,
+            Some(ending) => *ending == Ending::ByPeer,
+        }
+    }
+
     /// Whether nothing of it has to be remembered.
     pub(crate) fn is_forgotten(&self) -> bool {
         self.state == State::Free && self.endings.is_empty()

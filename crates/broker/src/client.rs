@@ -416,7 +416,6 @@ impl Client {
             dismiss(session, &mut self.effects);
         }
         // From here on queues get back what they try to deliver.
-        self.number_in_hand();
         let mail = self.mailbox.close();
         self.return_mail(mail);
         for id in self.sessions.ids() {

@@ -160,6 +160,17 @@ impl Mailbox {
         Pushed::Full
     }
 
+    /// Whether a consumer must pause before it is given anything, because others have filled the mailbox. It will be resumed
+    /// by the connection.
+    pub(crate) fn pauses(&self, consumer: ConsumerKey, queue: impl FnOnce() -> Arc<Queue>) -> bool {
+        let mut inbox = self.inbox.lock();
+        let is_full = !inbox.is_closed && inbox.bytes >= MAILBOX_BYTES_MAX;
+        if is_full {
+            inbox.mail.stalled.push((queue(), consumer));
+        }
+        is_full
+    }
+
     /// Puts a direct reply in; false if there is no room or the connection is gone.
     pub(crate) fn push_reply(&self, reply: Reply) -> bool {
         let mut inbox = self.inbox.lock();

@@ -49,11 +49,7 @@ impl Connection {
 
     /// The broker delivers a message that lies elsewhere.
     pub fn handle_delivery(&mut self, SessionId(number): SessionId, delivered: Delivered<'_>) {
-        let is_wanted = self.channels.find(number).is_some_and(|channel| match channel.endings.front() {
-            None => channel.state == ChannelState::Open,
-            Some(ending) => *ending == Ending::ByPeer,
-        });
-        if is_wanted {
+        if self.channels.find(number).is_some_and(|channel| channel.is_listening()) {
             self.output.delivery(number, self.payload_bytes_out_max, delivered);
         }
     }
@@ -107,12 +103,8 @@ impl Connection {
             self.channels.forget(number);
             return;
         }
-        let is_wanted = match ending {
-            None => channel.state == ChannelState::Open,
-            Some(Ending::ByPeer) => !matches!(event, SessionEvent::Refused(_)),
-            Some(Ending::ByUs) => false,
-        };
-        if !is_wanted {
+        let is_too_late = ending.is_some() && matches!(event, SessionEvent::Refused(_));
+        if !channel.is_listening() || is_too_late {
             return;
         }
         let last = channel.last;

@@ -317,7 +317,7 @@ impl Client {
     /// Deliveries that never left the mailbox go back.
     pub(super) fn return_mail(&mut self, mail: Mail) {
         let now = self.moment();
-        for delivery in mail.deliveries {
+        for delivery in self.in_hand.drain(..).chain(mail.deliveries) {
             if let Some(session) = self.sessions.get_mut(&delivery.session) {
                 // Numbered like any other, and put back with them.
                 let _ = session.deliver(delivery.slot, delivery.parcel, now);

@@ -98,7 +98,7 @@ impl Queue {
         if levels.head() != Head::Ready {
             return false;
         }
-        let Some(address) = consumers.address() else { return false };
+        let Some(address) = consumers.address(self) else { return false };
         let no_ack = address.no_ack;
         let last = consumers.take_turns(&address, &mut Ready { levels, returns }, &mut out.run);
         if let Some(first) = out.run.first() {
@@ -118,7 +118,7 @@ impl Queue {
     }
 
     /// Puts what was taken for consumers into the mailbox of their connection. The last of them pauses if it is full, and the
-    /// others when they find it so. What is settled with its delivery is settled already.
+    /// others when their turn comes. What is settled with its delivery is settled already.
     pub(super) fn send_run(
         self: &Arc<Self>,
         state: &mut State,

@@ -67,7 +67,7 @@ impl Queue {
         out: &mut Effects,
     ) -> bool {
         let State { levels, consumers, books, .. } = state;
-        let Some(address) = consumers.address() else { return false };
+        let Some(address) = consumers.address(self) else { return false };
         let no_ack = address.no_ack;
         levels.note_arrival(out.now_ms);
         let mut staging = None;

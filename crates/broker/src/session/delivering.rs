@@ -8,7 +8,7 @@ use super::{Moment, Session, deliveries::Unsettled};
 use crate::{
     counts::Consumed,
     mailbox::{Delivery, Parcel, Reply},
-    queue::Queue,
+    queue::{ConsumerKey, Queue},
     stamps,
 };
 
@@ -50,17 +50,10 @@ impl Session {
         let is_next = |session, next: &Delivery| next.session == session && next.slot == slot;
         while has_room && let Some(next) = deliveries.pop_front_if(|next| is_next(self.id, next)) {
             prefetch_after(deliveries);
-            let Parcel { ticket, redelivered, message } = next.parcel;
-            told.note(no_ack, redelivered);
-            let number = if no_ack {
-                self.deliveries.pass()
-            } else {
-                let is_kept = !queue.is_stream();
-                let message = is_kept.then(|| Arc::clone(&message));
-                self.open(Unsettled { queue: Arc::clone(&queue), consumer: key, ticket, message }, now)
-            };
+            told.note(no_ack, next.parcel.redelivered);
+            let delivery = self.number((&queue, key), no_ack, &next.parcel, now);
+            let Parcel { redelivered, message, .. } = next.parcel;
             let message = now.send(message);
-            let delivery = DeliveryId(number);
             has_room = tell(self.id, Delivered { consumer: &tag, delivery, redelivered, message: &message });
         }
         self.view().count_deliveries(queue.record().kind, told);
@@ -70,25 +63,31 @@ impl Session {
     /// Numbers a delivery for the consumer in `slot`. None if the consumer is gone: the parcel comes back.
     pub(crate) fn deliver(&mut self, slot: u32, parcel: Parcel, now: Moment) -> Result<SessionEvent, Parcel> {
         let Some(consumer) = self.consumer_in(slot) else { return Err(parcel) };
-        let tag = consumer.tag.clone();
-        let Parcel { ticket, redelivered, message } = parcel;
+        let (tag, queue) = (consumer.tag.clone(), Arc::clone(&consumer.queue));
+        let (key, no_ack) = (consumer.key, consumer.no_ack);
         let mut told = Consumed::default();
-        told.note(consumer.no_ack, redelivered);
-        self.view().count_deliveries(consumer.queue.record().kind, told);
-        let number = if consumer.no_ack {
-            self.deliveries.pass()
-        } else {
-            let unsettled = Unsettled {
-                queue: Arc::clone(&consumer.queue),
-                consumer: consumer.key,
-                ticket,
-                // Nothing comes back to a stream.
-                message: (!consumer.queue.is_stream()).then(|| Arc::clone(&message)),
-            };
-            self.open(unsettled, now)
-        };
-        let message = now.send(message);
-        Ok(SessionEvent::Delivered { consumer: tag, delivery: DeliveryId(number), redelivered, message })
+        told.note(no_ack, parcel.redelivered);
+        self.view().count_deliveries(queue.record().kind, told);
+        let delivery = self.number((&queue, key), no_ack, &parcel, now);
+        let Parcel { redelivered, message, .. } = parcel;
+        Ok(SessionEvent::Delivered { consumer: tag, delivery, redelivered, message: now.send(message) })
+    }
+
+    /// Gives a delivery its number, and remembers it unless it is settled at once.
+    fn number(
+        &mut self,
+        (queue, consumer): (&Arc<Queue>, Option<ConsumerKey>),
+        no_ack: bool,
+        parcel: &Parcel,
+        now: Moment,
+    ) -> DeliveryId {
+        if no_ack {
+            return DeliveryId(self.deliveries.pass());
+        }
+        // Nothing comes back to a stream.
+        let message = (!queue.is_stream()).then(|| Arc::clone(&parcel.message));
+        let unsettled = Unsettled { queue: Arc::clone(queue), consumer, ticket: parcel.ticket, message };
+        DeliveryId(self.open(unsettled, now))
     }
 
     /// Tells of a direct reply, if its consumer is still there. RabbitMQ: it has the number of the next delivery, but does
@@ -118,20 +117,9 @@ impl Session {
         left: u64,
         now: Moment,
     ) -> SessionEvent {
-        let Parcel { ticket, redelivered, message } = parcel;
-        self.view().count_get(queue.record().kind, no_ack, redelivered);
-        let number = if no_ack {
-            self.deliveries.pass()
-        } else {
-            let unsettled = Unsettled {
-                queue: Arc::clone(queue),
-                consumer: None,
-                ticket,
-                message: Some(Arc::clone(&message)),
-            };
-            self.open(unsettled, now)
-        };
-        let message = now.send(message);
-        SessionEvent::Got { delivery: DeliveryId(number), redelivered, message, messages: left }
+        self.view().count_get(queue.record().kind, no_ack, parcel.redelivered);
+        let delivery = self.number((queue, None), no_ack, &parcel, now);
+        let Parcel { redelivered, message, .. } = parcel;
+        SessionEvent::Got { delivery, redelivered, message: now.send(message), messages: left }
     }
 }

@@ -126,3 +126,21 @@ fn nobody_waits_for_a_queue_or_a_consumer_that_is_gone() {
     world.peer().ask(delete("q"));
     assert!(!publisher.client.is_held_back());
 }
+
+#[test]
+fn many_consumers_fill_the_mailbox_of_their_connection_no_further_than_one() {
+    let world = World::new();
+    let (mut publisher, mut consumer) = (world.peer(), world.peer());
+    publisher.say(declare_transient("q"));
+    let body = "x".repeat(1024);
+    consumer.ask_all((0..100).map(|number| consume_no_ack("q", &format!("c{number}"))));
+    consumer.hear();
+    for _ in 0..20 {
+        publisher.ask_all((0..200).map(|_| publish_transient("q", &body)));
+    }
+    // 256 KiB, as much again that a run may bring.
+    let (ready, _) = world.counts("q");
+    assert!(ready >= 4000 - 600, "{ready} are left");
+    let heard = consumer.hear().len();
+    assert!(heard > 200, "{heard} are told when there is room again");
+}

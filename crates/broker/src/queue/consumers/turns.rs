@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use super::{Consumer, ConsumerKey, Consumers};
-use crate::mailbox::{Delivery, MAILBOX_BYTES_MAX, Mailbox, Parcel};
+use crate::{
+    mailbox::{Delivery, MAILBOX_BYTES_MAX, Mailbox, Parcel},
+    queue::Queue,
+};
 
 /// Deliveries in a run, before the lock of the mailbox is given up.
 pub(in crate::queue) const RUN_DELIVERIES_MAX: usize = 256;
@@ -25,11 +28,17 @@ pub(in crate::queue) trait Supply {
 }
 
 impl Consumers {
-    /// Where the consumer gets its deliveries whose turn it is.
-    pub(in crate::queue) fn address(&self) -> Option<Address> {
-        let (key, _) = self.turn()?;
-        let Consumer { mailbox, no_ack, .. } = self.all.get(&key)?;
-        Some(Address { mailbox: Arc::clone(mailbox), no_ack: *no_ack })
+    /// Where the consumer gets its deliveries whose turn it is. Those whose mailbox others have filled pause before they are
+    /// given anything: however many they are, they put no more into it than one would.
+    pub(in crate::queue) fn address(&mut self, queue: &Arc<Queue>) -> Option<Address> {
+        loop {
+            let (key, is_alone) = self.turn()?;
+            let Consumer { mailbox, no_ack, .. } = self.all.get(&key)?;
+            if is_alone || !mailbox.pauses(key, || Arc::clone(queue)) {
+                return Some(Address { mailbox: Arc::clone(mailbox), no_ack: *no_ack });
+            }
+            self.stall(key);
+        }
     }
 
     /// Fills `run`, which is empty, for the consumers whose turn it is, as long as they have this address. Returns who came
