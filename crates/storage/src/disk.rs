@@ -15,6 +15,9 @@ use std::fmt::Debug;
 use std::io;
 use std::sync::Arc;
 
+/// What offset, length and memory of writes past the page cache are multiples of, whatever the disk.
+pub(crate) const DIRECT_UNIT: usize = 4096;
+
 /// A name in the folder and the length of the file behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
@@ -55,6 +58,11 @@ pub trait File: Send + Sync + Debug {
     fn write_durably(&self, offset: u64, parts: &[&[u8]]) -> io::Result<()> {
         self.write_at(offset, parts)?;
         self.sync_data()
+    }
+    /// As [`File::write_at`], for what nobody is expected to read soon: it goes past the page cache, where it would take
+    /// the place of something that is needed, if offset, length and place in memory are multiples of 4 KiB.
+    fn write_past(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.write_at(offset, &[bytes])
     }
     /// The length in bytes.
     fn len(&self) -> io::Result<u64>;

@@ -23,6 +23,8 @@ pub(crate) struct Log {
     pub(crate) drained_below: u64,
     /// First LSN of the batch that noted this log as having records in its file.
     pub(crate) noted: u64,
+    /// Whoever reads the log has read the entries below.
+    pub(crate) passed: u64,
     pub(crate) slots: Slots,
     pub(crate) segments: VecDeque<Segment>,
     pub(crate) spill: Option<Box<Spill>>,

@@ -35,7 +35,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             wal_file_bytes_min: 4 * MIB,
-            wal_file_bytes_max: 128 * MIB,
+            wal_file_bytes_max: 32 * MIB,
             wal_bytes_max: 1024 * MIB,
             space_wait: Duration::from_secs(1),
             batch_bytes_max: 32 * MIB,

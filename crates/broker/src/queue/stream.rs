@@ -156,12 +156,14 @@ impl Stream {
         self.tail.push(chunk, bytes_max);
     }
 
-    /// Lets go of what all consumers have passed: memory that is used again soon is still in the processor's caches.
+    /// Lets go of what all consumers have passed: memory that is used again soon is still in the processor's caches. The
+    /// log need not keep it in memory either.
     fn trim_tail(&mut self) {
         if self.tail.is_to_be_trimmed()
             && let Some(passed) = self.readers.values().map(|reader| reader.next_chunk).min()
         {
             self.tail.trim(passed);
+            self.log.engine.pass(self.log.id, passed);
         }
     }
 

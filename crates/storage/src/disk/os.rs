@@ -10,7 +10,7 @@ use std::fs;
 use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use rustix::fs::FallocateFlags;
@@ -101,6 +101,8 @@ impl Disk for OsDisk {
 struct OsFile {
     file: fs::File,
     direct: Mutex<Way>,
+    /// For what goes past the page cache without being synced, once there was something; None where it cannot.
+    past: OnceLock<Option<fs::File>>,
 }
 
 /// Whether there are direct writes.
@@ -113,7 +115,7 @@ enum Way {
 
 impl OsFile {
     fn new(file: fs::File) -> Self {
-        Self { file, direct: Mutex::new(Way::Untried) }
+        Self { file, direct: Mutex::new(Way::Untried), past: OnceLock::new() }
     }
 
     /// False if the file system turns out to have no such writes, or not of this kind: nothing is known of the bytes then.
@@ -125,15 +127,18 @@ impl OsFile {
         let Way::Direct(direct) = &mut *way else { return Ok(false) };
         match direct.write(offset, parts) {
             Ok(()) => Ok(true),
-            Err(error)
-                if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) =>
-            {
+            Err(error) if is_refusal(&error) => {
                 *way = Way::Cached;
                 Ok(false)
             }
             Err(error) => Err(error),
         }
     }
+}
+
+/// Whether the file system does not have writes of this kind, as against a disk that fails.
+fn is_refusal(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
 }
 
 impl File for OsFile {
@@ -182,6 +187,18 @@ impl File for OsFile {
         }
         self.write_at(offset, parts)?;
         self.sync_data()
+    }
+
+    fn write_past(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        if direct::is_aligned(offset, bytes)
+            && let Some(past) = self.past.get_or_init(|| direct::unsynced(&self.file))
+        {
+            match past.write_all_at(bytes, offset) {
+                Err(error) if is_refusal(&error) => {}
+                result => return result,
+            }
+        }
+        self.write_at(offset, &[bytes])
     }
 
     fn len(&self) -> io::Result<u64> {

@@ -156,7 +156,7 @@ impl Engine {
             let draft = draft(&entry);
             is_full |= !writer.fits(&draft);
             if !is_full {
-                writer.push(&draft)?;
+                writer.push(&draft, || self.is_passed(log, draft.index))?;
                 taken += 1;
             }
             Ok(())

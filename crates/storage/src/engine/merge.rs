@@ -76,7 +76,7 @@ impl Engine {
                     merged.segments.push(current.finish()?);
                     current = merged.begin(self, log)?;
                 }
-                current.push(&draft)?;
+                current.push(&draft, || false)?;
                 merged.indexes.push(entry.index);
                 writer = Some(current);
                 Ok(())

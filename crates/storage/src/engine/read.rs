@@ -50,6 +50,18 @@ impl Engine {
         Ok(())
     }
 
+    /// Whoever reads the log has read the entries below `index`: they need not be kept in memory. Only a hint, forgotten
+    /// with the next start.
+    pub fn pass(&self, log: LogId, index: u64) {
+        if let Some(state) = self.core.lock().logs.get_mut(&log.0) {
+            state.passed = index;
+        }
+    }
+
+    pub(super) fn is_passed(&self, log: LogId, index: u64) -> bool {
+        self.core.lock().logs.get(&log.0).is_some_and(|state| index < state.passed)
+    }
+
     pub(super) fn plan(&self, log: LogId, from: u64, limit: ReadLimit) -> Option<(Plan, Vec<Stretch>)> {
         let core = self.core.lock();
         let state = core.logs.get(&log.0)?;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use super::{SPAN_MAX, Segment};
 use crate::codec::{crc32c, narrow, put_u32, put_u64, set_u32, wide};
-use crate::disk::{Disk, File};
+use crate::disk::{DIRECT_UNIT, Disk, File};
 use crate::fault::{At, Fault};
 use crate::{LogId, layout};
 
@@ -55,7 +55,9 @@ pub(crate) struct Writer {
     id: u64,
     log: LogId,
     bounds: Bounds,
+    /// What was gathered, behind as many bytes as put it at a multiple of [`DIRECT_UNIT`].
     buffer: Vec<u8>,
+    padding: usize,
     written: u64,
     synced: u64,
     entries: Vec<(u64, u32, u32, u32)>,
@@ -67,13 +69,17 @@ impl Writer {
     pub(crate) fn create(disk: &dyn Disk, id: u64, log: LogId, bounds: Bounds) -> Result<Self, Fault> {
         let name = layout::segment(id);
         let file = disk.create(&name).at(&name)?;
+        let mut buffer: Vec<u8> = Vec::with_capacity(CHUNK + DIRECT_UNIT);
+        let padding = buffer.as_ptr().align_offset(DIRECT_UNIT).min(DIRECT_UNIT);
+        buffer.resize(padding, 0);
         Ok(Self {
             file,
             name,
             id,
             log,
             bounds,
-            buffer: Vec::new(),
+            buffer,
+            padding,
             written: 0,
             synced: 0,
             entries: Vec::new(),
@@ -88,7 +94,11 @@ impl Writer {
 
     /// Bytes of payload so far.
     fn offset(&self) -> u64 {
-        self.written.saturating_add(wide(self.buffer.len()))
+        self.written.saturating_add(wide(self.gathered().len()))
+    }
+
+    fn gathered(&self) -> &[u8] {
+        self.buffer.get(self.padding..).unwrap_or_default()
     }
 
     /// True if the entry, which has a higher index than all before, still belongs into this segment.
@@ -99,8 +109,8 @@ impl Writer {
             && draft.index.saturating_sub(*first) < SPAN_MAX
     }
 
-    /// Adds an entry.
-    pub(crate) fn push(&mut self, draft: &Draft<'_>) -> Result<(), Fault> {
+    /// Adds an entry. Asks before it writes whether all who read the log have read it: then it is not kept in memory.
+    pub(crate) fn push(&mut self, draft: &Draft<'_>, is_past: impl FnOnce() -> bool) -> Result<(), Fault> {
         // Invariant: the index ascends, and offsets fit 32 bits because only a first entry may exceed the bounds.
         assert!(self.entries.last().is_none_or(|(last, ..)| *last < draft.index), "{} ascends", self.name);
         let offset = u32::try_from(self.offset()).map_err(|_| self.too_large())?;
@@ -108,11 +118,24 @@ impl Writer {
         self.entries.push((draft.index, offset, len, crc32c(draft.payload)));
         self.expiries.push(draft.expires_at_ms);
         self.priorities.push(draft.priority);
-        if self.buffer.len().saturating_add(draft.payload.len()) >= CHUNK {
-            return self.write_out(draft.payload);
+        let mut payload = draft.payload;
+        if self.gathered().len().saturating_add(payload.len()) >= CHUNK {
+            if payload.len() >= CHUNK || !is_past() {
+                return self.write_out(payload);
+            }
+            let (last, rest) = payload.split_at(CHUNK.saturating_sub(self.gathered().len()));
+            self.buffer.extend_from_slice(last);
+            self.write_past()?;
+            payload = rest;
         }
-        self.buffer.extend_from_slice(draft.payload);
+        self.buffer.extend_from_slice(payload);
         Ok(())
+    }
+
+    /// Writes a whole chunk, which is as far as it need be aligned for going past the page cache.
+    fn write_past(&mut self) -> Result<(), Fault> {
+        self.file.write_past(self.written, self.gathered()).at(&self.name)?;
+        self.note_written(0)
     }
 
     fn too_large(&self) -> Fault {
@@ -121,9 +144,14 @@ impl Writer {
 
     /// Writes what was gathered, and `last` behind it without a copy.
     fn write_out(&mut self, last: &[u8]) -> Result<(), Fault> {
-        self.file.write_at(self.written, &[&self.buffer, last]).at(&self.name)?;
-        self.written = self.offset().saturating_add(wide(last.len()));
-        self.buffer.clear();
+        self.file.write_at(self.written, &[self.gathered(), last]).at(&self.name)?;
+        self.note_written(wide(last.len()))
+    }
+
+    /// All that was gathered is written, and so many bytes behind it.
+    fn note_written(&mut self, more: u64) -> Result<(), Fault> {
+        self.written = self.offset().saturating_add(more);
+        self.buffer.truncate(self.padding);
         if self.written.saturating_sub(self.synced) >= SYNC_BYTES {
             self.file.sync_data().at(&self.name)?;
             self.synced = self.written;

@@ -21,5 +21,6 @@ mod lead;
 mod model;
 mod os_disk;
 mod overlay;
+mod past;
 mod space;
 mod world;

@@ -57,3 +57,20 @@ fn a_file_that_was_removed_can_still_be_written() {
     file.write_durably(0, &[&[7; 4096]]).unwrap();
     assert_eq!(read(&*file, 0, 4096), [7; 4096]);
 }
+
+#[test]
+fn what_nobody_reads_soon_is_in_the_file_like_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = OsDisk::open(folder.path()).unwrap();
+    let file = disk.create("segment").unwrap();
+    let mut room = vec![0_u8; 3 * 4096];
+    let start = room.as_ptr().align_offset(4096);
+    room[start..start + 8192].fill(1);
+    file.write_past(0, &room[start..start + 8192]).unwrap();
+    // A place in memory, a length and an offset of which none is a multiple of anything.
+    file.write_past(8192, &room[start + 1..start + 4097]).unwrap();
+    file.write_past(12288, &room[start..start + 100]).unwrap();
+    file.write_past(12388, &room[start..start + 4096]).unwrap();
+    file.sync_data().unwrap();
+    assert!(read(&*disk.open("segment").unwrap(), 0, 20_000) == vec![1; 12388 + 4096]);
+}

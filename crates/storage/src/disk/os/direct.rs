@@ -1,4 +1,5 @@
-//! Direct: small writes that go to the disk and nowhere else, and are on it when they return.
+//! Direct: writes that go to the disk and nowhere else; small ones that are on it when they return, and large ones of what
+//! nobody is expected to read soon.
 //!
 //! A write to the page cache with a sync after it is three things: a copy, a search for what the copy has made dirty, and
 //! the write itself. For a few blocks the first two take as long as the third.
@@ -10,8 +11,8 @@ use std::os::unix::fs::FileExt;
 
 use rustix::fs::{Mode, OFlags};
 
-/// What offset, length and memory of such a write are multiples of, whatever the disk.
-const UNIT: usize = 4096;
+use crate::disk::DIRECT_UNIT as UNIT;
+
 /// More than this goes faster by the page cache, where it can be read back without the disk.
 pub(super) const BYTES_MAX: usize = 64 * 1024;
 
@@ -26,11 +27,7 @@ pub(super) struct Direct {
 impl Direct {
     /// None if the system, or the file system, does not have such writes.
     pub(super) fn of(file: &File) -> Option<Self> {
-        // The file may have been renamed since it was opened: its name does not matter here.
-        let path = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
-        let flags = OFlags::WRONLY | OFlags::DIRECT | OFlags::DSYNC | OFlags::CLOEXEC;
-        let file = rustix::fs::open(path, flags, Mode::empty()).ok()?;
-        Some(Self { file: File::from(file), buffer: Vec::new() })
+        Some(Self { file: reopen(file, OFlags::DIRECT | OFlags::DSYNC)?, buffer: Vec::new() })
     }
 
     /// Whether a write of so many bytes can go this way.
@@ -54,4 +51,23 @@ impl Direct {
         }
         self.file.write_all_at(place, offset)
     }
+}
+
+/// A handle for writes past the page cache that become durable with the next sync.
+pub(super) fn unsynced(file: &File) -> Option<File> {
+    reopen(file, OFlags::DIRECT)
+}
+
+/// Whether a write can go past the page cache without a copy.
+pub(super) fn is_aligned(offset: u64, bytes: &[u8]) -> bool {
+    offset.is_multiple_of(UNIT as u64)
+        && bytes.len().is_multiple_of(UNIT)
+        && bytes.as_ptr().addr().is_multiple_of(UNIT)
+}
+
+fn reopen(file: &File, flags: OFlags) -> Option<File> {
+    // The file may have been renamed since it was opened: its name does not matter here.
+    let path = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
+    let file = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC | flags, Mode::empty()).ok()?;
+    Some(File::from(file))
 }
