@@ -31,16 +31,11 @@ use tokio::{
 use crate::leader::{Leader, Waiter};
 
 mod encrypted;
+mod portions;
 
 pub(crate) use encrypted::serve_encrypted;
+use portions::{Portions, READ_BYTES_MAX, READ_BYTES_MIN};
 
-/// Bytes read at once, at most.
-const READ_BYTES_MAX: usize = 256 * 1024;
-/// Bytes read at once to begin with, and where little comes. Twice as many each time that as many were there: a thousand
-/// publishers who all begin at once are not a flood before anybody can hold them back.
-const READ_BYTES_MIN: usize = 16 * 1024;
-/// Bytes waiting to be written above which no further event is asked for, and nothing is read.
-const OUTPUT_BYTES_MAX: usize = 256 * 1024;
 /// How long a peer that has had its `close-ok` may leave the socket open.
 const GOODBYE: Duration = Duration::from_secs(30);
 /// How often it is looked whether a peer that is held back is still there.
@@ -98,8 +93,7 @@ struct Driver<S> {
     sleep: Pin<Box<Sleep>>,
     /// When `sleep` ends; None while nothing is to be woken for.
     armed: Option<Instant>,
-    /// Bytes to be read at once.
-    read_bytes: usize,
+    portions: Portions,
     /// When it is to be looked whether a peer that is held back is still there.
     look_at: Option<Instant>,
     /// A peer that was held back has gone: what it has left behind is read, to its end.
@@ -156,7 +150,7 @@ impl<S: Socket> Driver<S> {
             peer,
             sleep,
             armed: None,
-            read_bytes: READ_BYTES_MIN,
+            portions: Portions::default(),
             look_at: None,
             is_deserted: false,
         })
@@ -212,7 +206,7 @@ impl<S: Socket> Driver<S> {
         !self.machine.is_closed()
             && !self.client.is_waiting()
             && (!self.client.is_held_back() || self.is_deserted)
-            && self.machine.output_bytes() < OUTPUT_BYTES_MAX
+            && self.machine.output_bytes() < self.portions.output_bytes()
     }
 
     /// Lets the machine act if its time has come, and looks after a peer that is held back.
@@ -254,7 +248,7 @@ impl<S: Socket> Driver<S> {
     /// Takes what has arrived and acts on it.
     fn listen(&mut self, cx: &mut Context<'_>) -> io::Result<Heard> {
         READ_BUFFER.with_borrow_mut(|buffer| {
-            let mut read = ReadBuf::new(buffer.get_mut(..self.read_bytes).unwrap_or_default());
+            let mut read = ReadBuf::new(buffer.get_mut(..self.portions.read_bytes()).unwrap_or_default());
             let Poll::Ready(done) = Pin::new(&mut self.stream).poll_read(cx, &mut read) else {
                 return Ok(Heard::Nothing);
             };
@@ -263,15 +257,15 @@ impl<S: Socket> Driver<S> {
             self.client.traffic().received(input.len());
             if input.is_empty() {
                 self.machine.handle_end_of_input(Instant::now().into_std());
-            } else {
-                let leader = Arc::clone(&self.leader);
-                let lead = leader.lead(&self.waiter);
-                self.obey(input);
-                leader.finish(&mut self.waiter, &self.client, lead);
+                return Ok(Heard::Something);
             }
-            let is_full = input.len() == self.read_bytes;
-            let next = if is_full { self.read_bytes.saturating_mul(2) } else { input.len() };
-            self.read_bytes = next.clamp(READ_BYTES_MIN, READ_BYTES_MAX);
+            let is_full = input.len() == self.portions.read_bytes();
+            let leader = Arc::clone(&self.leader);
+            let lead = leader.lead(&self.waiter);
+            let begun = Instant::now();
+            self.obey(input);
+            self.portions.note_read(input.len(), begun.elapsed());
+            leader.finish(&mut self.waiter, &self.client, lead);
             Ok(if is_full { Heard::Full } else { Heard::Something })
         })
     }
@@ -294,8 +288,12 @@ impl<S: Socket> Driver<S> {
 
     /// Says what there is to say, as far as the socket takes it; true if there is more, and room for it.
     fn speak(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        let begun = Instant::now();
         let is_silent = self.collect();
         let is_stuck = self.write(cx)?;
+        if !is_silent || is_stuck {
+            self.portions.note_written(is_stuck, begun.elapsed());
+        }
         Ok(!is_silent && !is_stuck)
     }
 
@@ -303,11 +301,12 @@ impl<S: Socket> Driver<S> {
     fn collect(&mut self) -> bool {
         let now = std::time::Instant::now();
         self.client.handle_time(wall_clock_ms());
-        while self.machine.output_bytes() < OUTPUT_BYTES_MAX {
+        let output_bytes = self.portions.output_bytes();
+        while self.machine.output_bytes() < output_bytes {
             let machine = &mut self.machine;
             let polled = self.client.poll(|session, delivered| {
                 machine.handle_delivery(session, delivered);
-                machine.output_bytes() < OUTPUT_BYTES_MAX
+                machine.output_bytes() < output_bytes
             });
             match polled {
                 Polled::Event(event) => self.tell(now, event),
