@@ -436,7 +436,7 @@ impl Client {
     /// Whether the peer waits for anything to be on disk: a confirm, an answer.
     pub fn is_owed(&self) -> bool {
         let flushed = self.broker.engine.flushed();
-        self.sessions.values().any(|session| session.waits_for().is_some_and(|lsn| lsn > flushed))
+        self.sessions.touched().any(|session| session.waits_for().is_some_and(|lsn| lsn > flushed))
     }
 
     /// A get waits for the disk: no further command is to be handed in until the bell has rung.

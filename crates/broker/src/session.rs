@@ -303,7 +303,11 @@ impl Session {
     }
 
     pub(crate) fn consumer_mut(&mut self, slot: u32) -> Option<&mut SessionConsumer> {
-        self.consumers.get_mut(slot as usize)?.as_mut()
+        self.place_mut(slot)?.as_mut()
+    }
+
+    fn place_mut(&mut self, slot: u32) -> Option<&mut Option<SessionConsumer>> {
+        self.consumers.get_mut(slot as usize)
     }
 
     pub(crate) fn remove_consumer(&mut self, tag: &str) -> Option<SessionConsumer> {
@@ -312,7 +316,7 @@ impl Session {
     }
 
     pub(crate) fn remove_slot(&mut self, slot: u32) -> Option<SessionConsumer> {
-        let consumer = self.consumers.get_mut(slot as usize)?.take()?;
+        let consumer = self.place_mut(slot)?.take()?;
         self.tags.remove(&consumer.tag);
         Some(consumer)
     }

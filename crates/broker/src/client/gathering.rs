@@ -13,6 +13,11 @@ use crate::{
     session::{Held, Moment, confirms::Verdict},
 };
 
+/// The earlier one, if there are two.
+pub(super) fn earlier<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+    one.into_iter().chain(other).min()
+}
+
 impl Client {
     /// Collects what has become sayable: durable answers, confirms, mail, the end of an alarm.
     pub(super) fn gather(&mut self) {
@@ -20,13 +25,13 @@ impl Client {
         if let Some(reason) = self.mailbox.take_forced() {
             self.events.push_back(Event::Forced { reason });
         }
-        let held = self.gather_durable();
+        let (held, due_ms) = self.gather_durable();
         // The mailbox fills while a session has more than enough to say, and its limit is what holds queues back.
         if self.in_hand.is_empty() && held != Held::Full {
             self.fetch_mail(held);
         }
         self.carry_out();
-        self.arm();
+        self.arm(due_ms);
         if self.blocked_by.is_some_and(|alarm| self.broker.alarms.is_over(alarm)) {
             self.blocked_by = None;
             self.show_blocked(false);
@@ -34,28 +39,30 @@ impl Client {
         }
     }
 
-    fn gather_durable(&mut self) -> Held {
-        let mut held = Held::Nothing;
+    /// Says how much is held, and when the first of the sessions that were looked at is due.
+    fn gather_durable(&mut self) -> (Held, Option<u64>) {
+        let (mut held, mut due_ms) = (Held::Nothing, None);
         let flushed = self.broker.engine.flushed();
         if self.awaited.is_some_and(|lsn| lsn <= flushed) {
             self.awaited = None;
         }
         let mut first: Option<Lsn> = None;
         let mut ended = Vec::new();
-        for session in self.sessions.values_mut() {
+        let (events, broker, now_ms) = (&mut self.events, &self.broker, self.now_ms);
+        self.sessions.look(|session| {
             let mut confirmed = 0;
             while let Some(event) = session.release(flushed) {
                 if matches!(event, SessionEvent::Closed) {
                     ended.push(session.id);
                 }
-                self.events.push_back(Event::Session(session.id, event));
+                events.push_back(Event::Session(session.id, event));
             }
             let confirms = session.confirms.as_mut().filter(|_| !session.has_failed);
             let verdicts =
                 confirms.into_iter().flat_map(|confirms| std::iter::from_fn(|| confirms.reached(flushed)));
             for Verdict { publish, multiple, is_taken, publishes, since_ms } in verdicts {
                 if let Some(since_ms) = since_ms {
-                    self.broker.node_counts().confirm_times().note_since(since_ms, self.now_ms);
+                    broker.node_counts().confirm_times().note_since(since_ms, now_ms);
                 }
                 let event = if is_taken {
                     confirmed += publishes;
@@ -63,28 +70,29 @@ impl Client {
                 } else {
                     SessionEvent::NotConfirmed { publish, multiple }
                 };
-                self.events.push_back(Event::Session(session.id, event));
+                events.push_back(Event::Session(session.id, event));
             }
             session.view().count_confirms(confirmed);
             session.show();
             held = held.max(session.held());
-            if let Some(lsn) = session.waits_for() {
-                first = Some(first.map_or(lsn, |first| first.min(lsn)));
-            }
-        }
+            due_ms = earlier(due_ms, session.due_ms());
+            let waits_for = session.waits_for();
+            first = earlier(first, waits_for);
+            waits_for.is_some()
+        });
         for id in ended {
             self.sessions.remove(&id);
             self.mailbox.ring();
         }
         if self.broker.is_behind() && self.published_at > flushed {
             // Whoever asks for no confirms has to wait all the same.
-            first = Some(first.map_or(self.published_at, |first| first.min(self.published_at)));
+            first = earlier(first, Some(self.published_at));
             if let Some(connected) = &self.connected {
                 connected.restraint.note_flow(self.now_ms);
             }
         }
         self.await_durable(first);
-        held
+        (held, due_ms)
     }
 
     /// Sees to it that the bell rings when the log is durable up to there.
@@ -120,8 +128,15 @@ impl Client {
         let now = self.moment();
         let mut has_room = true;
         while has_room && let Some(first) = self.in_hand.front() {
-            match self.sessions.get_mut(&first.session) {
-                Some(session) => has_room = session.deliver_run(&mut self.in_hand, now, &mut deliver),
+            let id = first.session;
+            match self.sessions.get_quietly(&id) {
+                Some(session) => {
+                    let unsettled = session.deliveries.count();
+                    has_room = session.deliver_run(&mut self.in_hand, now, &mut deliver);
+                    if session.deliveries.count() != unsettled {
+                        self.sessions.touch(&id);
+                    }
+                }
                 None => drop(self.in_hand.pop_front()),
             }
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::{Outcome, Refusal, SessionId};
 
-use super::Client;
+use super::{Client, gathering::earlier};
 
 impl Client {
     /// So late is it now. Takes back what has been unsettled for too long; to be called whenever the bell has rung.
@@ -40,9 +40,11 @@ impl Client {
         }
     }
 
-    /// Sees to it that the bell rings when something is due.
-    pub(super) fn arm(&mut self) {
-        let Some(due) = self.sessions.values().filter_map(|session| session.due_ms()).min() else { return };
+    /// Sees to it that the bell rings when something is due, at `due_ms` or in a session that is to be looked at. Those that
+    /// are not have not changed since.
+    pub(super) fn arm(&mut self, due_ms: Option<u64>) {
+        let touched = self.sessions.touched().filter_map(|session| session.due_ms()).min();
+        let Some(due) = earlier(due_ms, touched) else { return };
         if self.armed_ms.is_none_or(|armed| due < armed) {
             self.armed_ms = Some(due);
             self.broker.ring_at(due, Arc::downgrade(&self.mailbox));

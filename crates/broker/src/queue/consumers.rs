@@ -393,7 +393,12 @@ impl Consumers {
 
     fn leave_ring(&mut self, priority: Reverse<i64>, key: ConsumerKey) {
         if let Some(ring) = self.rings.get_mut(&priority) {
-            ring.retain(|other| *other != key);
+            // Mostly it has a turn or has just had one; there may be thousands in between.
+            if ring.pop_front_if(|first| *first == key).is_none()
+                && ring.pop_back_if(|last| *last == key).is_none()
+            {
+                ring.retain(|other| *other != key);
+            }
             if ring.is_empty() {
                 self.rings.remove(&priority);
             }

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use model::{Delivered, DeliveryId, Message, SessionEvent, SessionId};
 
-use super::{Moment, Session, deliveries::Unsettled};
+use super::{Moment, Session, SessionConsumer, deliveries::Unsettled};
 use crate::{
     counts::Consumed,
     mailbox::{Delivery, Parcel, Reply},
@@ -40,23 +40,27 @@ impl Session {
         mut tell: impl FnMut(SessionId, Delivered<'_>) -> bool,
     ) -> bool {
         let Some(slot) = deliveries.front().map(|first| first.slot) else { return true };
-        let Some(consumer) = self.consumer_in(slot) else {
+        // Taken out for as long: names and queues are counted by all processors, and are not to be counted for a message.
+        let Some(consumer) = self.place_mut(slot).and_then(Option::take) else {
             deliveries.pop_front();
             return true;
         };
-        let (tag, queue) = (consumer.tag.clone(), Arc::clone(&consumer.queue));
-        let (key, no_ack) = (consumer.key, consumer.no_ack);
+        let SessionConsumer { tag, queue, key, no_ack } = &consumer;
+        let (key, no_ack) = (*key, *no_ack);
         let (mut told, mut has_room) = (Consumed::default(), true);
         let is_next = |session, next: &Delivery| next.session == session && next.slot == slot;
         while has_room && let Some(next) = deliveries.pop_front_if(|next| is_next(self.id, next)) {
             prefetch_after(deliveries);
             told.note(no_ack, next.parcel.redelivered);
-            let delivery = self.number((&queue, key), no_ack, &next.parcel, now);
+            let delivery = self.number((queue, key), no_ack, &next.parcel, now);
             let Parcel { redelivered, message, .. } = next.parcel;
             let message = now.send(message);
-            has_room = tell(self.id, Delivered { consumer: &tag, delivery, redelivered, message: &message });
+            has_room = tell(self.id, Delivered { consumer: tag, delivery, redelivered, message: &message });
         }
         self.view().count_deliveries(queue.record().kind, told);
+        if let Some(place) = self.place_mut(slot) {
+            *place = Some(consumer);
+        }
         has_room
     }
 
