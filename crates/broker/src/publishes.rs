@@ -133,7 +133,15 @@ impl Publishes {
         }
         let mut safe_at = Lsn(0);
         let mut places = Vec::new();
-        for batch in self.batches.iter_mut().filter(|batch| !batch.messages.is_empty()) {
+        let mut batches = self.batches.as_mut_slice();
+        while let Some((batch, later)) = std::mem::take(&mut batches).split_first_mut() {
+            if let Some(next) = later.first() {
+                model::prefetch_whole(&*next.queue);
+            }
+            batches = later;
+            if batch.messages.is_empty() {
+                continue;
+            }
             // A rule that came in between does not refuse what could not be told of it.
             let may_refuse = batch.messages.len() == batch.origins.len();
             let told = may_refuse.then_some(&mut places);

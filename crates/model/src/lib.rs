@@ -32,7 +32,7 @@ pub use id::{DeliveryId, SessionId};
 pub use message::Message;
 pub use name::Name;
 pub use outcome::Outcome;
-pub use prefetch::prefetch;
+pub use prefetch::{prefetch, prefetch_whole};
 pub use refusal::Refusal;
 pub use secret::Secret;
 pub use table::{Table, Value};
