@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -82,26 +83,49 @@ def call(command: list[str], cwd: Path, env: dict[str, str], seconds: int, log: 
     return code, text if code != 124 else f"{text}\nstopped after {seconds} s\n"
 
 
-def drive(client: Client, options: argparse.Namespace) -> Row:
-    """One client from its installs to its verdicts."""
+@dataclass
+class Prepared:
+    """A client of which everything is there."""
+
+    cwd: Path
+    places: dict[str, str]
+    env: dict[str, str]
+    version: str
+
+
+def prepare(client: Client, options: argparse.Namespace, patience: list[str]) -> Prepared:
+    """Installs and builds a client; `patience` comes before each command."""
+    if client.own_broker and options.broker:
+        raise install.Missing("starts and kills brokers itself, which needs the binary")
+    cwd = install.bring(client)
+    places = {
+        "python": str(install.VENV / "bin/python"), "venv": str(install.VENV), "here": str(client.folder), "root": str(ROOT),
+        "source": str(cwd), "report": str(LOGS / f"{client.name}.xml"), "work": str(install.WORK), "binary": str(options.binary),
+        "cache": str(install.WORK / client.name),
+    }
+    Path(places["cache"]).mkdir(parents=True, exist_ok=True)
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    env.update({key: fill([value], places)[0] for key, value in client.env.items()})
+    for step in client.prepare:
+        install.run(patience + fill(step, places), f"prepare {client.name}", cwd=cwd, env=env)
+    version = install.run(fill(client.version, places), f"version of {client.name}", cwd=cwd, env=env).strip().splitlines()[-1]
+    return Prepared(cwd, places, env, version)
+
+
+def is_built_aside(client: Client) -> bool:
+    """Whether it takes minutes of compiling and shares no folder with others that are driven meanwhile."""
+    return "cargo" in client.tools and not client.own_broker
+
+
+def drive(client: Client, options: argparse.Namespace, aside: Future[Prepared] | None) -> Row:
+    """One client from its installs, unless those are done aside, to its verdicts."""
     row, begun = Row(client), time.monotonic()
     log, report = LOGS / f"{client.name}.log", LOGS / f"{client.name}.xml"
     for old in (log, report):
         old.unlink(missing_ok=True)
     try:
-        if client.own_broker and options.broker:
-            raise install.Missing("starts and kills brokers itself, which needs the binary")
-        cwd = install.bring(client)
-        places = {
-            "python": str(install.VENV / "bin/python"), "venv": str(install.VENV), "here": str(client.folder), "root": str(ROOT),
-            "source": str(cwd), "report": str(report), "work": str(install.WORK), "binary": str(options.binary), "cache": str(install.WORK / client.name),
-        }
-        Path(places["cache"]).mkdir(parents=True, exist_ok=True)
-        env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-        env.update({key: fill([value], places)[0] for key, value in client.env.items()})
-        for step in client.prepare:
-            install.run(fill(step, places), f"prepare {client.name}", cwd=cwd, env=env)
-        row.version = install.run(fill(client.version, places), f"version of {client.name}", cwd=cwd, env=env).strip().splitlines()[-1]
+        prepared = aside.result() if aside else prepare(client, options, [])
+        row.version, cwd, places, env = prepared.version, prepared.cwd, prepared.places, prepared.env
         if client.own_broker:
             code, text = call(fill(client.command, places), cwd, env, client.seconds, log)
         else:
@@ -196,12 +220,16 @@ def main() -> int:
     LOGS.mkdir(parents=True, exist_ok=True)
     clients, expected, rows, begun = chosen(options), verdict.expected_failures(), [], time.monotonic()
     install.apt(clients)
-    for client in clients:
-        row = drive(client, options)
-        row.sort_out(expected.get(client.name, {}))
-        rows.append(row)
-        state = row.why or f"{len(row.verdicts.passed)} passed, {len(row.verdicts.failed)} failed"
-        print(f"{client.name}: {state} ({row.seconds:.1f} s)", flush=True)
+    # What is compiled is compiled while the others are driven, which mostly wait, and with what they leave of the processors.
+    clients.sort(key=is_built_aside)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        aside = {client.name: pool.submit(prepare, client, options, ["nice", "-n", "19"]) for client in clients if is_built_aside(client)}
+        for client in clients:
+            row = drive(client, options, aside.get(client.name))
+            row.sort_out(expected.get(client.name, {}))
+            rows.append(row)
+            state = row.why or f"{len(row.verdicts.passed)} passed, {len(row.verdicts.failed)} failed"
+            print(f"{client.name}: {state} ({row.seconds:.1f} s)", flush=True)
     print()
     show(rows)
     if options.baseline:
