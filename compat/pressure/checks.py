@@ -117,7 +117,7 @@ def main() -> int:
         work, binary = Path(folder), options.binary.resolve()
         if options.rates:
             with Broker(work, "rates", binary) as broker:
-                print(crowd.rates(broker.port, 400_000, 5))
+                print(crowd.rates(broker.port, 2_000_000, 5))
             return 0
         checks = {
             "overload": lambda: check_overload(work, binary, *((120, 6 << 30) if options.long else (10, 1 << 30))),
