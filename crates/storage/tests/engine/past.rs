@@ -86,26 +86,30 @@ fn body(index: u64) -> Vec<u8> {
     (0..len).map(|at| (at as u64 * 31 + index) as u8).collect()
 }
 
-/// Fills some WAL files with a log of which this much was read, and moves it to segments: bytes that went past the page
-/// cache. Every entry has to be as it was.
-fn past_bytes(passed: u64) -> u64 {
-    let disk = Watched::default();
+fn open(disk: &Watched) -> Engine {
     let options = Options {
         wal_file_bytes_min: 4 * 1024 * 1024,
         wal_file_bytes_max: 4 * 1024 * 1024,
         ..Options::default()
     };
-    let (engine, _) = Engine::open(Arc::new(disk.clone()), options).unwrap();
-    for index in 0..ENTRIES {
+    Engine::open(Arc::new(disk.clone()), options).unwrap().0
+}
+
+/// Fills some WAL files with a log of which this much was read.
+fn fill(engine: &Engine, entries: u64, passed: u64) {
+    for index in 0..entries {
         let mut staging = engine.stage();
         staging.append(LOG, Entry { index, expires_at_ms: 0, priority: 0, head: b"", body: &body(index) });
         drop(staging);
         engine.flush().unwrap();
         engine.pass(LOG, passed);
     }
-    while engine.housekeep().unwrap() {}
+}
+
+/// Every entry has to be as it was.
+fn check(engine: &Engine, entries: u64) {
     let mut found = Vec::new();
-    while found.len() < ENTRIES as usize {
+    while found.len() < entries as usize {
         let before = found.len();
         let limit = ReadLimit { entries: 50, bytes: 1 << 20 };
         engine.read(LOG, before as u64, limit, &mut found).unwrap();
@@ -114,6 +118,15 @@ fn past_bytes(passed: u64) -> u64 {
     for (index, entry) in found.iter().enumerate() {
         assert!(entry.index == index as u64 && entry.payload == body(entry.index), "{index}");
     }
+}
+
+/// Moves a log of which this much was read to segments: bytes that went past the page cache.
+fn past_bytes(passed: u64) -> u64 {
+    let disk = Watched::default();
+    let engine = open(&disk);
+    fill(&engine, ENTRIES, passed);
+    while engine.housekeep().unwrap() {}
+    check(&engine, ENTRIES);
     disk.past.load(Ordering::Relaxed)
 }
 
@@ -124,4 +137,23 @@ fn what_was_read_by_all_goes_past_the_page_cache() {
     assert!(all > 4 * 1024 * 1024, "{all}");
     let half = past_bytes(ENTRIES / 2);
     assert!(half > 0 && half < all, "{half} of {all}");
+}
+
+#[test]
+fn a_power_cut_while_it_is_moved_loses_nothing() {
+    let entries = 110;
+    for operation in 1.. {
+        let disk = Watched::default();
+        let engine = open(&disk);
+        fill(&engine, entries, entries);
+        disk.disk.power_off_after(operation);
+        while engine.housekeep().unwrap_or(false) {}
+        let is_cut = disk.disk.is_off();
+        let after = Watched { disk: disk.disk.reboot(operation, 512), ..Watched::default() };
+        check(&open(&after), entries);
+        if !is_cut {
+            assert!(operation > 10 && disk.past.load(Ordering::Relaxed) > 2 * 1024 * 1024, "{operation}");
+            return;
+        }
+    }
 }
