@@ -16,12 +16,14 @@ use std::{
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, Waker, ready},
+    thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use amqp091::{Connection, End};
 use broker::{Bell, Broker, Client, Ends, Polled, Tuned};
 use model::Event;
+use rustix::net::RecvFlags;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, Interest, ReadBuf},
     net::TcpStream,
@@ -36,6 +38,8 @@ mod portions;
 pub(crate) use encrypted::serve_encrypted;
 use portions::{Portions, READ_BYTES_MAX, READ_BYTES_MIN};
 
+/// How long a worker looks for what a lone publisher sends next.
+const EXPECTED_WITHIN: Duration = Duration::from_micros(60);
 /// How long a peer that has had its `close-ok` may leave the socket open.
 const GOODBYE: Duration = Duration::from_secs(30);
 /// How often it is looked whether a peer that is held back is still there.
@@ -111,15 +115,30 @@ enum Heard {
 
 /// What a driver is for: TCP, or TLS over it.
 trait Socket: AsyncRead + AsyncWrite + Unpin {
+    /// Whether [`Socket::read_now`] can tell.
+    const TELLS_NOW: bool = false;
+
     /// Whether the peer will send no more than what has arrived. Says so over bytes that nobody has read.
     fn has_ended(&self) -> bool;
+
+    /// Reads what is there by now, and does not wake the task later. None if there is nothing, or it cannot be told.
+    fn read_now(&self, _into: &mut [u8]) -> Option<usize> {
+        None
+    }
 }
 
 impl Socket for TcpStream {
+    const TELLS_NOW: bool = true;
+
     fn has_ended(&self) -> bool {
         let ready = pin!(self.ready(Interest::READABLE));
         let ready = ready.poll(&mut Context::from_waker(Waker::noop()));
         matches!(ready, Poll::Ready(Ok(ready)) if ready.is_read_closed())
+    }
+
+    fn read_now(&self, into: &mut [u8]) -> Option<usize> {
+        // Whatever fails here is told again to whoever polls.
+        rustix::net::recv(self, into, RecvFlags::DONTWAIT).ok().map(|(bytes, _)| bytes)
     }
 }
 
@@ -249,10 +268,12 @@ impl<S: Socket> Driver<S> {
     fn listen(&mut self, cx: &mut Context<'_>) -> io::Result<Heard> {
         READ_BUFFER.with_borrow_mut(|buffer| {
             let mut read = ReadBuf::new(buffer.get_mut(..self.portions.read_bytes()).unwrap_or_default());
-            let Poll::Ready(done) = Pin::new(&mut self.stream).poll_read(cx, &mut read) else {
-                return Ok(Heard::Nothing);
-            };
-            done?;
+            if !self.expect(&mut read) {
+                let Poll::Ready(done) = Pin::new(&mut self.stream).poll_read(cx, &mut read) else {
+                    return Ok(Heard::Nothing);
+                };
+                done?;
+            }
             let input = read.filled();
             self.client.traffic().received(input.len());
             if input.is_empty() {
@@ -268,6 +289,27 @@ impl<S: Socket> Driver<S> {
             leader.finish(&mut self.waiter, &self.client, lead);
             Ok(if is_full { Heard::Full } else { Heard::Something })
         })
+    }
+
+    /// Looks for what a peer sends next that was just told what it had waited for: that comes sooner than a thread that
+    /// sleeps is woken. Gives way with each look, to the peer first of all.
+    fn expect(&mut self, read: &mut ReadBuf<'_>) -> bool {
+        if !S::TELLS_NOW || !self.waiter.is_expected() {
+            return false;
+        }
+        let until = std::time::Instant::now() + EXPECTED_WITHIN;
+        let has_come = loop {
+            if let Some(bytes) = self.stream.read_now(read.initialize_unfilled()) {
+                read.advance(bytes);
+                break true;
+            }
+            if std::time::Instant::now() >= until {
+                break false;
+            }
+            thread::yield_now();
+        };
+        self.waiter.note_expected(has_come);
+        has_come
     }
 
     fn obey(&mut self, mut input: &[u8]) {

@@ -3,11 +3,12 @@
 //! that has read what came writes and syncs it itself.
 //!
 //! A worker that waits for the disk serves none of its other connections. So it does so only while nobody else has anything
-//! for the disk, and the disk is quick.
+//! for the disk, and the disk is quick; what it was to do next it leaves to the others meanwhile. And since such a publisher
+//! mostly goes on at once, the worker looks for that a moment longer, for as long as it comes true.
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -17,13 +18,17 @@ use broker::{Broker, Client};
 use storage::{Engine, Fault, Lead};
 
 use crate::threads::give_up;
+use nudge::Nudge;
+
+mod nudge;
+mod waiter;
+
+pub(crate) use waiter::Waiter;
 
 /// What a quick disk takes for a write and a sync, on average, in microseconds.
 const QUICK_US: u64 = 300;
 /// What a disk is taken to need that has not been seen at work, in microseconds.
 const UNKNOWN_US: u64 = 10_000;
-/// Turns in succession after which somebody is alone.
-const SEVERAL: u32 = 16;
 
 /// See the module's documentation. One for a node.
 #[derive(Debug)]
@@ -38,14 +43,7 @@ pub(crate) struct Leader {
     usual_us: AtomicU64,
     /// What it takes at most where a worker may wait for it.
     quick_us: u64,
-}
-
-/// A connection, as far as it waits for the disk.
-#[derive(Debug)]
-pub(crate) struct Waiter {
-    number: u64,
-    /// Turns since somebody else waited for the disk, up to [`SEVERAL`].
-    alone: u32,
+    nudge: OnceLock<Nudge>,
 }
 
 impl Leader {
@@ -57,6 +55,7 @@ impl Leader {
             last: AtomicU64::new(0),
             usual_us: AtomicU64::new(UNKNOWN_US),
             quick_us: QUICK_US,
+            nudge: OnceLock::new(),
         }
     }
 
@@ -68,12 +67,12 @@ impl Leader {
 
     /// Of a new connection.
     pub(crate) fn waiter(&self) -> Waiter {
-        Waiter { number: self.next.fetch_add(1, Ordering::Relaxed), alone: 0 }
+        Waiter::new(self.next.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Before what came is acted on: a lead, if its connection is alone and the disk is quick.
     pub(crate) fn lead(&self, waiter: &Waiter) -> Option<Lead<'_>> {
-        let is_alone = waiter.alone >= SEVERAL && self.last.load(Ordering::Relaxed) == waiter.number;
+        let is_alone = waiter.is_alone() && self.last.load(Ordering::Relaxed) == waiter.number;
         (is_alone && self.usual_us.load(Ordering::Relaxed) <= self.quick_us)
             .then(|| self.engine.lead())
             .flatten()
@@ -84,18 +83,22 @@ impl Leader {
         if !client.is_owed() {
             return;
         }
-        if self.last.load(Ordering::Relaxed) == waiter.number {
-            waiter.alone = (waiter.alone + 1).min(SEVERAL);
-        } else {
+        let is_first = self.last.load(Ordering::Relaxed) != waiter.number;
+        if is_first {
             self.last.store(waiter.number, Ordering::Relaxed);
-            waiter.alone = 0;
         }
+        waiter.note_turn(is_first);
         let Some(lead) = lead else { return };
+        let nudge = self.nudge.get_or_init(Nudge::start);
+        nudge.give();
         let begun = Instant::now();
         match lead.flush() {
             Ok(Some(lsn)) => {
                 self.note(begun.elapsed());
                 self.broker.handle_flushed(lsn);
+                if nudge.has_others() {
+                    waiter.note_told();
+                }
             }
             Ok(None) => {}
             Err(fault) => give_up(&fault),

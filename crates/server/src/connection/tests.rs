@@ -133,7 +133,7 @@ fn with_memory(limit_bytes: u64, test: impl FnOnce(SocketAddr, &Broker)) {
     let leader = Arc::new(Leader::new(&broker, &engine));
     let threads = Threads::start(&broker, &engine, &leader, &Arc::new(watch), None).unwrap();
     broker.set_up(first(), [0; 4], 0).unwrap();
-    with_listener(&broker, &leader, |address| test(address, &broker));
+    with_listener(1, &broker, &leader, |address| test(address, &broker));
     threads.stop();
 }
 
@@ -155,9 +155,10 @@ fn first() -> First {
     }
 }
 
-/// Serves connections on one worker for as long as `test` takes.
-fn with_listener(broker: &Arc<Broker>, leader: &Arc<Leader>, test: impl FnOnce(SocketAddr)) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+/// Serves connections on so many workers for as long as `test` takes.
+fn with_listener(workers: usize, broker: &Arc<Broker>, leader: &Arc<Leader>, test: impl FnOnce(SocketAddr)) {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(workers).enable_all().build().unwrap();
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let address = listener.local_addr().unwrap();
     let settings = Arc::new(amqp091::Settings::default());
@@ -250,6 +251,15 @@ fn a_publisher_that_goes_away_while_it_is_held_back_is_let_go() {
 
 #[test]
 fn the_confirms_of_a_lone_publisher_need_no_other_thread() {
+    confirm_to_a_lone_publisher(1);
+}
+
+#[test]
+fn a_lone_publisher_is_expected_where_another_worker_looks_after_the_rest() {
+    confirm_to_a_lone_publisher(2);
+}
+
+fn confirm_to_a_lone_publisher(workers: usize) {
     let (broker, engine) = open(Arc::new(MemoryDisk::new()));
     let leader = Arc::new(Leader::bold(&broker, &engine));
     let flush_until = |is_over: &AtomicBool| {
@@ -268,7 +278,7 @@ fn the_confirms_of_a_lone_publisher_need_no_other_thread() {
         });
     };
     set_up(&mut || broker.set_up(first(), [0; 4], 0).unwrap());
-    with_listener(&broker, &leader, |address| {
+    with_listener(workers, &broker, &leader, |address| {
         let mut publisher = Remote::connect(address);
         set_up(&mut || publisher.declare(true));
         publisher.ask(&Method::ConfirmSelect { nowait: false });
