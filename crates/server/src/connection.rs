@@ -137,7 +137,7 @@ impl Socket for TcpStream {
     }
 
     fn read_now(&self, into: &mut [u8]) -> Option<usize> {
-        // Whatever fails here is told again to whoever polls.
+        // A connection that broke is told so once: whoever polls next hears that it has ended.
         rustix::net::recv(self, into, RecvFlags::DONTWAIT).ok().map(|(bytes, _)| bytes)
     }
 }

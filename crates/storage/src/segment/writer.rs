@@ -120,22 +120,22 @@ impl Writer {
         self.priorities.push(draft.priority);
         let mut payload = draft.payload;
         if self.gathered().len().saturating_add(payload.len()) >= CHUNK {
-            if payload.len() >= CHUNK || !is_past() {
+            if payload.len() >= CHUNK {
                 return self.write_out(payload);
             }
+            // A whole chunk: what is written past the page cache has to begin and end where a block does.
             let (last, rest) = payload.split_at(CHUNK.saturating_sub(self.gathered().len()));
             self.buffer.extend_from_slice(last);
-            self.write_past()?;
+            if is_past() {
+                self.file.write_past(self.written, self.gathered()).at(&self.name)?;
+                self.note_written(0)?;
+            } else {
+                self.write_out(&[])?;
+            }
             payload = rest;
         }
         self.buffer.extend_from_slice(payload);
         Ok(())
-    }
-
-    /// Writes a whole chunk, which is as far as it need be aligned for going past the page cache.
-    fn write_past(&mut self) -> Result<(), Fault> {
-        self.file.write_past(self.written, self.gathered()).at(&self.name)?;
-        self.note_written(0)
     }
 
     fn too_large(&self) -> Fault {
@@ -148,7 +148,7 @@ impl Writer {
         self.note_written(wide(last.len()))
     }
 
-    /// All that was gathered is written, and so many bytes behind it.
+    /// All that was gathered is written, and so many bytes behind it: syncs them if it is time.
     fn note_written(&mut self, more: u64) -> Result<(), Fault> {
         self.written = self.offset().saturating_add(more);
         self.buffer.truncate(self.padding);
